@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every name that this program shares with the world outside: bus, sysfs, device tree, environment.
+ */
+#pragma once
+
+/* D-Bus */
+#define BUS_NAME                "org.spaprd1"
+#define BUS_ERROR_PREFIX        "org.spaprd1.Error."
+#define BUS_PATH_MANAGER        "/org/spaprd1"
+#define BUS_PATH_GROUP_PREFIX   "/org/spaprd1/group/"
+#define BUS_PATH_DEVICE_PREFIX  "/org/spaprd1/device/"
+#define BUS_PATH_SPACE_PREFIX   "/org/spaprd1/space/"
+#define BUS_INTERFACE_MANAGER   "org.spaprd1.Manager"
+#define BUS_INTERFACE_SIMULATOR "org.spaprd1.Simulator"
+#define BUS_INTERFACE_GROUP     "org.spaprd1.Group"
+#define BUS_INTERFACE_DEVICE    "org.spaprd1.Device"
+#define BUS_INTERFACE_SPACE     "org.spaprd1.AddressSpace"
+#define BUS_INTERFACE_CONTAINER "org.spaprd1.Container"
+
+/* Device nodes, as seen through the kernel seam */
+#define NODE_CONTAINER    "/dev/vfio/vfio"
+#define NODE_GROUP_PREFIX "/dev/vfio/"
+
+/* sysfs, below the root that the kernel seam names */
+#define SYSFS_IOMMU_GROUPS "kernel/iommu_groups"
+#define SYSFS_PCI_DEVICES  "bus/pci/devices"
+#define SYSFS_FDT          "firmware/fdt"
+
+/* Environment */
+#define ENV_WORKER  "SPAPRD_WORKER"  /* the path of spaprd-worker */
+#define ENV_SIMHOST "SPAPRD_SIMHOST" /* the path of spaprd-simhost */

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The kernel seam: everything that the engine asks of the kernel about VFIO.
+ *
+ * One table of functions at the level of the kernel's own ABI, so that what stands behind it is
+ * either Linux (kernel_linux_new) or the simulated host (sim_kernel_new, src/sim/client.h). An fd
+ * of either is a real fd: it can be passed to another process and is released by its last close.
+ *
+ * Functions return a useful number (0 or more) or a negative errno; errno itself is not used. All
+ * may be called from any thread.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct kernel;
+
+struct kernel_operations {
+	/* Open a node by its usual name ("/dev/vfio/vfio", "/dev/vfio/7"), read-write, CLOEXEC. */
+	int (*open_node)(struct kernel *kernel, const char *path);
+
+	/*
+	 * ioctl(2). Value arguments are cast to a pointer (kernel_ioctl_value). Mind that VFIO's
+	 * sPAPR ioctls can FAIL WITH A POSITIVE NUMBER (MAP and UNMAP: asm/iommu.h,
+	 * iommu_tce_put_param_check): where success is 0, anything else is a failure.
+	 */
+	int (*ioctl)(struct kernel *kernel, int fd, unsigned long request, void *argument);
+
+	/*
+	 * Map an fd shared, length bytes from offset: a device's region, or memory that is going to
+	 * be registered with a container (the simulated host finds the memory behind an address by
+	 * this). prot as mmap(2) has it. The address is page-aligned, and huge-page-aligned on
+	 * hugetlbfs.
+	 */
+	int (*map)(struct kernel *kernel, int fd, uint64_t offset, size_t length, int prot,
+		   void **ret_address);
+	int (*unmap)(struct kernel *kernel, void *address, size_t length);
+
+	/* Close an fd that came from open_node, from an ioctl, or by SCM_RIGHTS. */
+	void (*close)(struct kernel *kernel, int fd);
+
+	void (*free)(struct kernel *kernel);
+};
+
+/* Embedded as the first member of each implementation. */
+struct kernel {
+	const struct kernel_operations *operations;
+	/* Where sysfs is: "/sys", or the simulated host's tree of real files. Owned. */
+	char *sysfs_root;
+};
+
+static inline int kernel_open_node(struct kernel *kernel, const char *path)
+{
+	return kernel->operations->open_node(kernel, path);
+}
+
+static inline int kernel_ioctl(struct kernel *kernel, int fd, unsigned long request, void *argument)
+{
+	return kernel->operations->ioctl(kernel, fd, request, argument);
+}
+
+static inline int kernel_ioctl_value(struct kernel *kernel, int fd, unsigned long request,
+				     unsigned long value)
+{
+	return kernel->operations->ioctl(kernel, fd, request, (void *)value);
+}
+
+static inline int kernel_map(struct kernel *kernel, int fd, uint64_t offset, size_t length,
+			     int prot, void **ret_address)
+{
+	return kernel->operations->map(kernel, fd, offset, length, prot, ret_address);
+}
+
+static inline int kernel_unmap(struct kernel *kernel, void *address, size_t length)
+{
+	return kernel->operations->unmap(kernel, address, length);
+}
+
+/* Returns -1 to assign. Takes -1. */
+static inline int kernel_close(struct kernel *kernel, int fd)
+{
+	if (fd >= 0) {
+		kernel->operations->close(kernel, fd);
+	}
+	return -1;
+}
+
+/* Takes NULL, returns NULL. */
+static inline struct kernel *kernel_free(struct kernel *kernel)
+{
+	if (kernel) {
+		kernel->operations->free(kernel);
+	}
+	return NULL;
+}
+
+/* The running kernel, by system calls, with sysfs at /sys. 0 or -errno. */
+int kernel_linux_new(struct kernel **ret_kernel);

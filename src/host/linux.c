@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The kernel seam over the running kernel. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "host/kernel.h"
+
+static int linux_open_node(struct kernel *kernel, const char *path)
+{
+	int fd;
+
+	(void)kernel;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int linux_ioctl(struct kernel *kernel, int fd, unsigned long request, void *argument)
+{
+	int result;
+
+	(void)kernel;
+	/* EINTR is handed up: on an LPAR it can be a hypervisor code in disguise (H_PARAMETER). */
+	result = ioctl(fd, request, argument);
+	return result < 0 ? -errno : result;
+}
+
+static int linux_map(struct kernel *kernel, int fd, uint64_t offset, size_t length, int prot,
+		     void **ret_address)
+{
+	void *address;
+
+	(void)kernel;
+	address = mmap(NULL, length, prot, MAP_SHARED, fd, (off_t)offset);
+	if (address == MAP_FAILED) {
+		return -errno;
+	}
+	*ret_address = address;
+	return 0;
+}
+
+static int linux_unmap(struct kernel *kernel, void *address, size_t length)
+{
+	(void)kernel;
+	return munmap(address, length) < 0 ? -errno : 0;
+}
+
+static void linux_close(struct kernel *kernel, int fd)
+{
+	(void)kernel;
+	(void)fd_close(fd);
+}
+
+static void linux_free(struct kernel *kernel)
+{
+	free(kernel->sysfs_root);
+	free(kernel);
+}
+
+static const struct kernel_operations linux_operations = {
+	.open_node = linux_open_node,
+	.ioctl = linux_ioctl,
+	.map = linux_map,
+	.unmap = linux_unmap,
+	.close = linux_close,
+	.free = linux_free,
+};
+
+int kernel_linux_new(struct kernel **ret_kernel)
+{
+	struct kernel *kernel = calloc(1, sizeof(*kernel));
+
+	if (!kernel) {
+		return -ENOMEM;
+	}
+	kernel->operations = &linux_operations;
+	kernel->sysfs_root = strdup("/sys");
+	if (!kernel->sysfs_root) {
+		free(kernel);
+		return -ENOMEM;
+	}
+	*ret_kernel = kernel;
+	return 0;
+}
