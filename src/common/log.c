@@ -48,6 +48,13 @@ void log_open(const char *program, int lowest_priority)
 	log_state.journal = stderr_is_journal();
 }
 
+void log_open_stderr(const char *program, int lowest_priority)
+{
+	log_state.program = program;
+	log_state.lowest_priority = lowest_priority;
+	log_state.journal = false;
+}
+
 struct field_list {
 	char text[FIELDS_MAX][FIELD_SIZE];
 	struct iovec vector[FIELDS_MAX + 1];

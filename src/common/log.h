@@ -20,6 +20,10 @@ struct log_object {
 /* Choose journal or standard error and the lowest priority shown (LOG_DEBUG … LOG_ERR). */
 void log_open(const char *program, int lowest_priority);
 
+/* Write to standard error whatever it is: for a confined process, which can't open the journal's
+ * socket. */
+void log_open_stderr(const char *program, int lowest_priority);
+
 void log_write(int priority, struct log_object object, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -56,7 +56,19 @@ int packet_send(int socket, const void *head, size_t head_size, const void *body
 	return sent < 0 ? -errno : 0;
 }
 
-static void take_control(struct msghdr *message, struct packet_fds *fds, pid_t *pid)
+/* Close the fds of a message that has more than a packet may have. */
+static void close_all(const struct cmsghdr *rights, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int fd;
+
+		memcpy(&fd, CMSG_DATA(rights) + i * sizeof(fd), sizeof(fd));
+		(void)fd_close(fd);
+	}
+}
+
+/* Returns whether the fds fit: the room for credentials takes fds, too, when there are none. */
+static bool take_control(struct msghdr *message, struct packet_fds *fds, pid_t *pid)
 {
 	for (struct cmsghdr *entry = CMSG_FIRSTHDR(message); entry;
 	     entry = CMSG_NXTHDR(message, entry)) {
@@ -64,7 +76,13 @@ static void take_control(struct msghdr *message, struct packet_fds *fds, pid_t *
 			continue;
 		}
 		if (entry->cmsg_type == SCM_RIGHTS) {
-			fds->count = (unsigned int)((entry->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+			size_t count = (entry->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+			if (count > PACKET_FDS_MAX) {
+				close_all(entry, count);
+				return false;
+			}
+			fds->count = (unsigned int)count;
 			memcpy(fds->fd, CMSG_DATA(entry), sizeof(int) * fds->count);
 		} else if (entry->cmsg_type == SCM_CREDENTIALS) {
 			struct ucred credentials;
@@ -73,6 +91,7 @@ static void take_control(struct msghdr *message, struct packet_fds *fds, pid_t *
 			*pid = credentials.pid;
 		}
 	}
+	return true;
 }
 
 ssize_t packet_receive(int socket, void *buffer, size_t size, struct packet_fds *ret_fds,
@@ -100,8 +119,7 @@ ssize_t packet_receive(int socket, void *buffer, size_t size, struct packet_fds 
 	if (received < 0) {
 		return -errno;
 	}
-	take_control(&message, &fds, &pid);
-	if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+	if (!take_control(&message, &fds, &pid) || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		packet_fds_done(&fds);
 		return -EMSGSIZE;
 	}

@@ -85,6 +85,44 @@ static void test_too_large_leaks_nothing(void **state)
 			 -EINVAL);
 }
 
+/* Whatever a peer sends: 17 to 22 fds fit where credentials could have been. */
+static void test_too_many_fds_are_closed(void **state)
+{
+	int *sockets = *state;
+
+	for (size_t count = PACKET_FDS_MAX + 1; count <= PACKET_FDS_MAX + 10; count++) {
+		char control[CMSG_SPACE(sizeof(int) * (PACKET_FDS_MAX + 10))]
+			__attribute__((aligned(8))) = "";
+		struct iovec part = {.iov_base = (char[]){'x'}, .iov_len = 1};
+		struct msghdr message = {
+			.msg_iov = &part,
+			.msg_iovlen = 1,
+			.msg_control = control,
+			.msg_controllen = CMSG_SPACE(sizeof(int) * count),
+		};
+		struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+		struct packet_fds fds = PACKET_FDS_NONE;
+		int before = dup(sockets[0]);
+		int after;
+		char buffer[4];
+
+		rights->cmsg_level = SOL_SOCKET;
+		rights->cmsg_type = SCM_RIGHTS;
+		rights->cmsg_len = CMSG_LEN(sizeof(int) * count);
+		for (size_t i = 0; i < count; i++) {
+			memcpy(CMSG_DATA(rights) + i * sizeof(int), &before, sizeof(int));
+		}
+		assert_int_equal(sendmsg(sockets[0], &message, 0), 1);
+		assert_int_equal(packet_receive(sockets[1], buffer, sizeof(buffer), &fds, NULL),
+				 -EMSGSIZE);
+		assert_int_equal(fds.count, 0);
+		after = dup(sockets[0]);
+		assert_int_equal(after, before + 1);
+		cleanup_fd(&after);
+		cleanup_fd(&before);
+	}
+}
+
 static void test_peer_gone(void **state)
 {
 	int *sockets = *state;
@@ -102,6 +140,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_two_parts_and_fds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sender_is_known, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_large_leaks_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_too_many_fds_are_closed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_peer_gone, set_up, tear_down),
 	};
 
