@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/topology.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/names.h"
+#include "host/device_tree.h"
+
+const char *host_kind_name(enum host_kind kind)
+{
+	switch (kind) {
+	case HOST_KIND_TYPE1:
+		return "type1";
+	case HOST_KIND_POWERNV:
+		return "powernv";
+	case HOST_KIND_PSERIES:
+		return "pseries";
+	}
+	return "unknown";
+}
+
+static void cleanup_directory(DIR **directory)
+{
+	if (*directory) {
+		(void)closedir(*directory);
+	}
+}
+
+static void cleanup_topology(struct topology **topology)
+{
+	(void)topology_free(*topology);
+}
+
+struct topology *topology_free(struct topology *topology)
+{
+	if (topology) {
+		free(topology->sysfs_root);
+		free(topology->groups);
+		free(topology->devices);
+		free(topology);
+	}
+	return NULL;
+}
+
+/* A whole number in a file, "0x1234\n" or decimal. 0 or -errno. */
+static int read_number(const char *path, unsigned long most, unsigned long *ret_value)
+{
+	cleanup(cleanup_file) FILE *file = fopen(path, "re");
+	char text[32];
+	char *end = NULL;
+	unsigned long value;
+
+	if (!file) {
+		return -errno;
+	}
+	if (!fgets(text, sizeof(text), file)) {
+		return -EIO;
+	}
+	errno = 0;
+	value = strtoul(text, &end, 0);
+	if (errno || end == text || (*end != '\n' && *end != '\0') || value > most) {
+		return -EBADMSG;
+	}
+	*ret_value = value;
+	return 0;
+}
+
+static int read_device_number(const char *sysfs_root, const char *device, const char *attribute,
+			      unsigned long most, unsigned long *ret_value, struct error *error)
+{
+	char path[PATH_MAX];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/" SYSFS_PCI_DEVICES "/%s/%s", sysfs_root, device,
+		       attribute);
+	r = read_number(path, most, ret_value);
+	return r < 0 ? error_set(error, ERROR_KERNEL, -r, "can't read a number from %s", path) : 0;
+}
+
+static int read_device(const char *sysfs_root, const char *name, uint32_t group,
+		       struct topology_device *ret_device, struct error *error)
+{
+	struct topology_device device = {.group = group};
+	unsigned long vendor;
+	unsigned long id;
+	unsigned long class;
+	int r;
+
+	if (strlen(name) >= sizeof(device.name)) {
+		return error_set(error, ERROR_KERNEL, 0,
+				 "device %s of group %" PRIu32
+				 " has a name that is too long for a PCI device",
+				 name, group);
+	}
+	(void)snprintf(device.name, sizeof(device.name), "%s", name);
+	r = read_device_number(sysfs_root, name, "vendor", UINT16_MAX, &vendor, error);
+	if (r) {
+		return r;
+	}
+	r = read_device_number(sysfs_root, name, "device", UINT16_MAX, &id, error);
+	if (r) {
+		return r;
+	}
+	r = read_device_number(sysfs_root, name, "class", 0xffffff, &class, error);
+	if (r) {
+		return r;
+	}
+	device.vendor = (uint16_t)vendor;
+	device.device = (uint16_t)id;
+	device.class = (uint32_t) class;
+	*ret_device = device;
+	return 0;
+}
+
+static int add_device(struct topology *topology, const struct topology_device *device)
+{
+	struct topology_device *grown =
+		reallocarray(topology->devices, topology->device_count + 1, sizeof(*grown));
+
+	if (!grown) {
+		return -ENOMEM;
+	}
+	grown[topology->device_count++] = *device;
+	topology->devices = grown;
+	return 0;
+}
+
+/* Platform devices can be in groups too; only PCI devices are ours. */
+static bool is_pci_device(const char *sysfs_root, const char *name)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/" SYSFS_PCI_DEVICES "/%s", sysfs_root, name);
+	return access(path, F_OK) == 0;
+}
+
+static int read_group_devices(struct topology *topology, struct topology_group *group,
+			      struct error *error)
+{
+	char path[PATH_MAX];
+	cleanup(cleanup_directory) DIR *directory = NULL;
+	struct dirent *entry;
+
+	(void)snprintf(path, sizeof(path), "%s/" SYSFS_IOMMU_GROUPS "/%" PRIu32 "/devices",
+		       topology->sysfs_root, group->id);
+	directory = opendir(path);
+	if (!directory) {
+		return error_set(error, ERROR_KERNEL, errno, "can't list %s", path);
+	}
+	while ((entry = readdir(directory))) {
+		struct topology_device device;
+		int r;
+
+		if (entry->d_name[0] == '.' ||
+		    !is_pci_device(topology->sysfs_root, entry->d_name)) {
+			continue;
+		}
+		r = read_device(topology->sysfs_root, entry->d_name, group->id, &device, error);
+		if (r) {
+			return r;
+		}
+		if (add_device(topology, &device) < 0) {
+			return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the devices");
+		}
+	}
+	return 0;
+}
+
+/* The PE behind a group, from the name that the kernel gives groups on POWER. */
+static void read_group_name(const char *sysfs_root, struct topology_group *group)
+{
+	char path[PATH_MAX];
+	cleanup(cleanup_file) FILE *file = NULL;
+	char text[64];
+	unsigned int domain;
+	unsigned int pe;
+	int used = 0;
+
+	group->phb_id = TOPOLOGY_UNKNOWN;
+	group->pe_number = TOPOLOGY_UNKNOWN;
+	(void)snprintf(path, sizeof(path), "%s/" SYSFS_IOMMU_GROUPS "/%" PRIu32 "/name", sysfs_root,
+		       group->id);
+	file = fopen(path, "re");
+	if (!file || !fgets(text, sizeof(text), file)) {
+		return; /* other architectures don't name their groups */
+	}
+	/* NOLINTNEXTLINE(cert-err34-c): a number that overflows is one that we don't know */
+	if (sscanf(text, "domain%u-pe%x%n", &domain, &pe, &used) == 2 &&
+	    (text[used] == '\n' || text[used] == '\0')) {
+		group->phb_id = domain;
+		group->pe_number = pe;
+	}
+}
+
+static int compare_groups(const void *a, const void *b)
+{
+	uint32_t left = ((const struct topology_group *)a)->id;
+	uint32_t right = ((const struct topology_group *)b)->id;
+
+	return (left > right) - (left < right);
+}
+
+static int compare_devices(const void *a, const void *b)
+{
+	const struct topology_device *left = a;
+	const struct topology_device *right = b;
+
+	if (left->group != right->group) {
+		return left->group < right->group ? -1 : 1;
+	}
+	return strcmp(left->name, right->name);
+}
+
+static int add_group(struct topology *topology, const char *name)
+{
+	struct topology_group *grown;
+	char *end = NULL;
+	unsigned long id;
+
+	errno = 0;
+	id = strtoul(name, &end, 10);
+	if (errno || end == name || *end != '\0' || id >= UINT32_MAX) {
+		return 0; /* ".", "..", and nothing else */
+	}
+	grown = reallocarray(topology->groups, topology->group_count + 1, sizeof(*grown));
+	if (!grown) {
+		return -ENOMEM;
+	}
+	grown[topology->group_count++] = (struct topology_group){.id = (uint32_t)id};
+	topology->groups = grown;
+	return 0;
+}
+
+static int read_groups(struct topology *topology, struct error *error)
+{
+	char path[PATH_MAX];
+	cleanup(cleanup_directory) DIR *directory = NULL;
+	struct dirent *entry;
+
+	(void)snprintf(path, sizeof(path), "%s/" SYSFS_IOMMU_GROUPS, topology->sysfs_root);
+	directory = opendir(path);
+	if (!directory) {
+		if (errno == ENOENT) {
+			return 0; /* no IOMMU: a host with nothing to manage */
+		}
+		return error_set(error, ERROR_KERNEL, errno, "can't list %s", path);
+	}
+	while ((entry = readdir(directory))) {
+		if (add_group(topology, entry->d_name) < 0) {
+			return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the groups");
+		}
+	}
+	if (topology->group_count > 0) {
+		qsort(topology->groups, topology->group_count, sizeof(*topology->groups),
+		      compare_groups);
+	}
+	return 0;
+}
+
+/* Devices lie in one array sorted by group: give each group its part of it. */
+static void join_devices(struct topology *topology)
+{
+	size_t next = 0;
+
+	if (topology->device_count > 0) {
+		qsort(topology->devices, topology->device_count, sizeof(*topology->devices),
+		      compare_devices);
+	}
+	for (size_t i = 0; i < topology->group_count; i++) {
+		struct topology_group *group = &topology->groups[i];
+
+		group->devices = topology->devices + next;
+		while (next < topology->device_count &&
+		       topology->devices[next].group == group->id) {
+			next++;
+			group->device_count++;
+		}
+	}
+}
+
+static uint64_t running_memory_size(void)
+{
+	struct sysinfo info;
+
+	return sysinfo(&info) < 0 ? 0 : (uint64_t)info.totalram * info.mem_unit;
+}
+
+static int read_platform(struct topology *topology, struct error *error)
+{
+	char path[PATH_MAX];
+	cleanup(cleanup_free) struct device_tree *tree = NULL;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/" SYSFS_FDT, topology->sysfs_root);
+	r = device_tree_load(path, &tree);
+	if (r == -ENOENT) {
+		topology->kind = HOST_KIND_TYPE1;
+		topology->memory_max = running_memory_size();
+		return 0;
+	}
+	if (r < 0) {
+		return error_set(error, ERROR_KERNEL, -r, "can't read the device tree %s", path);
+	}
+	topology->memory_max = device_tree_memory_size(tree);
+	if (device_tree_is_powernv(tree)) {
+		topology->kind = HOST_KIND_POWERNV;
+	} else if (device_tree_is_pseries(tree)) {
+		topology->kind = HOST_KIND_PSERIES;
+	} else {
+		topology->kind = HOST_KIND_TYPE1; /* Arm and others have device trees as well */
+	}
+	return 0;
+}
+
+int topology_read(const char *sysfs_root, struct topology **ret_topology, struct error *error)
+{
+	cleanup(cleanup_topology) struct topology *topology = calloc(1, sizeof(*topology));
+	int r;
+
+	if (topology) {
+		topology->sysfs_root = strdup(sysfs_root);
+	}
+	if (!topology || !topology->sysfs_root) {
+		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the topology");
+	}
+	r = read_platform(topology, error);
+	if (r) {
+		return r;
+	}
+	r = read_groups(topology, error);
+	if (r) {
+		return r;
+	}
+	for (size_t i = 0; i < topology->group_count; i++) {
+		read_group_name(sysfs_root, &topology->groups[i]);
+		r = read_group_devices(topology, &topology->groups[i], error);
+		if (r) {
+			return r;
+		}
+	}
+	join_devices(topology);
+	*ret_topology = steal_pointer(topology);
+	return 0;
+}
+
+const struct topology_group *topology_find_group(const struct topology *topology, uint32_t id)
+{
+	struct topology_group key = {.id = id};
+
+	if (topology->group_count == 0) {
+		return NULL;
+	}
+	return bsearch(&key, topology->groups, topology->group_count, sizeof(key), compare_groups);
+}
+
+const struct topology_device *topology_find_device(const struct topology *topology,
+						   const char *name)
+{
+	for (size_t i = 0; i < topology->device_count; i++) {
+		if (strcmp(topology->devices[i].name, name) == 0) {
+			return &topology->devices[i];
+		}
+	}
+	return NULL;
+}
+
+void topology_read_driver(const struct topology *topology, const struct topology_device *device,
+			  char ret_driver[static TOPOLOGY_DRIVER_SIZE])
+{
+	char path[PATH_MAX];
+	char target[PATH_MAX];
+	ssize_t length;
+	const char *name;
+
+	(void)snprintf(path, sizeof(path), "%s/" SYSFS_PCI_DEVICES "/%s/driver",
+		       topology->sysfs_root, device->name);
+	length = readlink(path, target, sizeof(target) - 1);
+	target[length > 0 ? length : 0] = '\0';
+	name = strrchr(target, '/');
+	(void)snprintf(ret_driver, TOPOLOGY_DRIVER_SIZE, "%.*s", TOPOLOGY_DRIVER_SIZE - 1,
+		       name ? name + 1 : "");
+}
+
+/*
+ * Drivers that leave the DMA of their device to others (the kernel's driver_managed_dma): VFIO's
+ * own, pci-stub, and the one of bridges.
+ */
+static bool driver_allows_vfio(const char *driver)
+{
+	return driver[0] == '\0' || strncmp(driver, "vfio", 4) == 0 ||
+	       strstr(driver, "-vfio-pci") || strstr(driver, "_vfio_pci") ||
+	       strcmp(driver, "pci-stub") == 0 || strcmp(driver, "pcieport") == 0;
+}
+
+bool topology_group_is_viable(const struct topology *topology, const struct topology_group *group)
+{
+	for (size_t i = 0; i < group->device_count; i++) {
+		char driver[TOPOLOGY_DRIVER_SIZE];
+
+		topology_read_driver(topology, &group->devices[i], driver);
+		if (!driver_allows_vfio(driver)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+void topology_explain_group(const struct topology *topology, const struct topology_group *group,
+			    struct error *error)
+{
+	bool given = false;
+
+	for (size_t i = 0; i < group->device_count; i++) {
+		const struct topology_device *device = &group->devices[i];
+		char driver[TOPOLOGY_DRIVER_SIZE];
+
+		topology_read_driver(topology, device, driver);
+		if (driver[0] == '\0') {
+			error_append(error, "; %s has no driver", device->name);
+		} else {
+			error_append(error, "; %s is bound to %s", device->name, driver);
+			given = given || strncmp(driver, "vfio", 4) == 0;
+		}
+		if (!driver_allows_vfio(driver)) {
+			error_append(error, ": unbind it or bind it to vfio-pci");
+		}
+	}
+	if (!given) {
+		error_append(error, "; bind a device of group %" PRIu32 " to vfio-pci", group->id);
+	}
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the host has: its kind, its IOMMU groups and their PCI devices, as sysfs and the flattened
+ * device tree show them.
+ *
+ * Concepts
+ *   group   an IOMMU group; on POWER one PE (partitionable endpoint). Its kernel name there is
+ *           "domain<PCI domain>-pe<PE number, hex>" (arch/powerpc/kernel/iommu.c,
+ * iommu_register_group), and the PCI domain is the OPAL PHB id on powernv. viable  a group can be
+ * given to VFIO only while none of its devices is bound to a driver that does DMA for the host.
+ * Groups and devices are read once; what changes while they stay (drivers) is read when asked for.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+
+enum host_kind {
+	HOST_KIND_TYPE1,
+	HOST_KIND_POWERNV,
+	HOST_KIND_PSERIES,
+};
+
+#define TOPOLOGY_UNKNOWN     UINT32_MAX
+#define TOPOLOGY_NAME_SIZE   16 /* "0001:01:00.0" and the terminating zero, with room */
+#define TOPOLOGY_DRIVER_SIZE 64
+
+struct topology_device {
+	char name[TOPOLOGY_NAME_SIZE];
+	uint16_t vendor;
+	uint16_t device;
+	uint32_t class; /* base class, subclass and interface: 0x020000 */
+	uint32_t group;
+};
+
+struct topology_group {
+	uint32_t id;
+	uint32_t pe_number; /* or TOPOLOGY_UNKNOWN */
+	uint32_t phb_id;    /* or TOPOLOGY_UNKNOWN */
+	const struct topology_device *devices;
+	size_t device_count;
+};
+
+struct topology {
+	enum host_kind kind;
+	uint64_t memory_max; /* bytes of memory; of a device tree: the sum of its memory nodes */
+	char *sysfs_root;
+	struct topology_group *groups; /* ascending id */
+	size_t group_count;
+	struct topology_device *devices; /* ascending group, then name */
+	size_t device_count;
+};
+
+/* "powernv", "pseries", "type1": what Manager.Host says. */
+const char *host_kind_name(enum host_kind kind);
+
+/* Read everything below a sysfs root. ERROR_KERNEL names the file that could not be read. */
+int topology_read(const char *sysfs_root, struct topology **ret_topology, struct error *error);
+
+/* Takes NULL, returns NULL. */
+struct topology *topology_free(struct topology *topology);
+
+/* NULL when there is none. */
+const struct topology_group *topology_find_group(const struct topology *topology, uint32_t id);
+const struct topology_device *topology_find_device(const struct topology *topology,
+						   const char *name);
+
+/* The driver that a device is bound to at this moment, "" for none. */
+void topology_read_driver(const struct topology *topology, const struct topology_device *device,
+			  char ret_driver[static TOPOLOGY_DRIVER_SIZE]);
+
+/* Whether no device of the group has a driver that stands in the way of VFIO, at this moment. */
+bool topology_group_is_viable(const struct topology *topology, const struct topology_group *group);
+
+/*
+ * Put a sentence behind an error's text that says of each device of the group what it is bound to
+ * and what to do so that VFIO can have the group.
+ */
+void topology_explain_group(const struct topology *topology, const struct topology_group *group,
+			    struct error *error);
