@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* DMA by the devices of a simulated host. */
+#include <errno.h>
+#include <inttypes.h>
+#include <sys/param.h>
+
+#include "common/range.h"
+#include "sim/backend.h"
+#include "sim/model.h"
+
+/* One DMA on its way. */
+struct dma {
+	const struct sim_device *device;
+	const struct sim_group *group;
+	bool writes;
+	uint8_t *data;
+};
+
+/* A fault is where a PE would be frozen. */
+static int fault(const struct dma *dma, uint64_t iova, const char *missing, struct error *error)
+{
+	return error_set(error, ERROR_DMA_FAULT, 0,
+			 "%s by device %s at iova 0x%" PRIx64 " through group %u: %s",
+			 dma->writes ? "write" : "read", dma->device->name, iova,
+			 dma->group->number, missing);
+}
+
+/* Move what lies in the one IOMMU page at iova. */
+static int move_in_page(const struct dma *dma, uint64_t iova, uint32_t size, struct error *error,
+			uint32_t *ret_moved)
+{
+	const struct sim_table *table =
+		sim_backend_find_table(dma->group->container->backend, iova);
+	uint32_t needed = dma->writes ? SIM_TCE_WRITE : SIM_TCE_READ;
+	struct sim_tce tce;
+	uint64_t offset;
+	uint32_t part;
+	int r;
+
+	if (!table) {
+		return fault(dma, iova, "the address lies in no window", error);
+	}
+	tce = sim_table_get(table, iova >> table->page_shift);
+	if (!tce.region) {
+		return fault(dma, iova, "the TCE is not valid", error);
+	}
+	if (!(tce.permissions & needed)) {
+		return fault(dma, iova,
+			     dma->writes ? "the TCE has no write permission"
+					 : "the TCE has no read permission",
+			     error);
+	}
+	offset = iova & ((UINT64_C(1) << table->page_shift) - 1);
+	part = (uint32_t)MIN(size, (UINT64_C(1) << table->page_shift) - offset);
+	r = dma->writes ? sim_region_write(tce.region, tce.ua + offset, dma->data, part)
+			: sim_region_read(tce.region, tce.ua + offset, dma->data, part);
+	if (r < 0) {
+		return fault(dma, iova, "the memory behind the TCE was taken away", error);
+	}
+	*ret_moved = part;
+	return 0;
+}
+
+static int move(struct sim_model *model, const char *name, bool writes, uint64_t iova,
+		uint8_t *data, uint32_t size, struct error *error)
+{
+	struct dma dma = {.writes = writes, .data = data};
+	int index = sim_host_find_device(model->host, name);
+
+	if (size == 0 || size > SIM_DMA_MAX || !range_is_valid(iova, size)) {
+		return error_set(error, ERROR_INVALID_ARGUMENT, 0,
+				 "a DMA of %u bytes at iova 0x%" PRIx64 "; 1 to %u are possible",
+				 size, iova, SIM_DMA_MAX);
+	}
+	if (index < 0) {
+		return error_set(error, ERROR_NOT_FOUND, 0, "device %s", name);
+	}
+	dma.device = &model->host->devices[index];
+	if (dma.device->group == SIM_NO_GROUP) {
+		return error_set(error, ERROR_NOT_FOUND, 0, "device %s is a bridge, in no group",
+				 name);
+	}
+	dma.group = &model->groups[dma.device->group];
+	if (!dma.group->container || !dma.group->container->backend) {
+		return fault(&dma, iova, "the group has no container, or that has no IOMMU type",
+			     error);
+	}
+	while (size > 0) {
+		uint32_t moved = 0;
+		int code = move_in_page(&dma, iova, size, error, &moved);
+
+		if (code) {
+			return code;
+		}
+		iova += moved;
+		dma.data += moved;
+		size -= moved;
+	}
+	return 0;
+}
+
+int sim_model_dma_read(struct sim_model *model, const char *device, uint64_t iova, void *data,
+		       uint32_t size, struct error *error)
+{
+	return move(model, device, false, iova, data, size, error);
+}
+
+int sim_model_dma_write(struct sim_model *model, const char *device, uint64_t iova,
+			const void *data, uint32_t size, struct error *error)
+{
+	/* The direction decides: a write only reads data. */
+	return move(model, device, true, iova, (uint8_t *)(uintptr_t)data, size, error);
+}

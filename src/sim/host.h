@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a simulated host consists of, read from its flattened device tree: PHBs, the PCI devices
+ * below them, and the PEs, each of which is an IOMMU group.
+ *
+ * Concepts
+ *   PHB     a PCI host bridge: one PCI domain, numbered by ibm,opal-phbid.
+ *   device  a node below a PHB with what a real tree has (vendor-id, device-id, class-code, reg),
+ *           and these properties of ours:
+ *             spaprd,driver         string: the driver that it is bound to; missing or empty: none
+ *             spaprd,subsystem      cells: subsystem vendor and device
+ *             spaprd,resource       cells: index, then start, end and flags of two cells each, for
+ *                                   each line of sysfs's `resource` that isn't all zeros
+ *   PE      one per bus, as a powernv host makes them for plain devices. The last number of a PHB
+ *           is reserved, the one below is the root bus's, and the others follow downwards in the
+ *           order of the buses. Root ports are in no group.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIM_DEVICE_NAME_SIZE 16 /* "0000:01:00.0" */
+#define SIM_RESOURCES        17 /* lines of sysfs's `resource` for a bridge */
+#define SIM_NO_GROUP         (-1)
+#define SIM_DRIVER_VFIO      "vfio-pci"
+
+struct sim_phb {
+	const char *node; /* name in the tree, "pciex@600c3c0000000" */
+	uint32_t number;
+	uint32_t pe_count;
+	uint64_t dma32_size; /* of the default window */
+	uint64_t page_sizes; /* one bit for each TCE page size */
+};
+
+struct sim_resource {
+	uint64_t start;
+	uint64_t end;
+	uint64_t flags;
+};
+
+struct sim_device {
+	char name[SIM_DEVICE_NAME_SIZE];
+	const char *driver; /* empty for none */
+	char *of_path;      /* below the tree's root, without a slash in front; owned */
+	int parent;         /* index of the bridge above, -1 on the root bus */
+	unsigned int phb;   /* index */
+	int group;          /* number, or SIM_NO_GROUP */
+	uint8_t bus;
+	uint8_t devfn;
+	uint16_t vendor;
+	uint16_t device;
+	uint32_t class_code;
+	uint8_t revision;
+	uint16_t subsystem_vendor;
+	uint16_t subsystem_device;
+	struct sim_resource resource[SIM_RESOURCES];
+};
+
+struct sim_pe {
+	unsigned int phb; /* index */
+	uint32_t number;
+	uint8_t bus;
+};
+
+/* The number of a PE's group is its index. */
+struct sim_host {
+	const char *name;
+	const void *fdt;
+	size_t fdt_size;
+	unsigned int page_shift;
+	struct sim_phb *phbs;
+	size_t phb_count;
+	struct sim_device *devices; /* a bridge comes before what is below it */
+	size_t device_count;
+	struct sim_pe *pes;
+	size_t pe_count;
+};
+
+/* Read a tree, which must outlive the host. 0 or -errno: EBADMSG for a tree that is none, or has
+ * nothing to simulate. */
+int sim_host_new(const char *name, const void *fdt, size_t fdt_size, struct sim_host **ret_host);
+
+/* A built-in host: ENODEV when there is none of that name. */
+int sim_host_new_builtin(const char *name, struct sim_host **ret_host);
+
+#define SIM_HOST_DEFAULT "powernv9"
+
+/* Takes NULL, returns NULL. */
+struct sim_host *sim_host_free(struct sim_host *host);
+
+/* The index of a device, or -1. */
+int sim_host_find_device(const struct sim_host *host, const char *name);

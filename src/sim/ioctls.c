@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "sim/ioctls.h"
+
+#include <linux/vfio.h>
+#include <string.h>
+
+#define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
+
+#define VALUE(kind, request)                                      \
+	{                                                         \
+		kind, SIM_ARGUMENT_VALUE, request, #request, 0, 0 \
+	}
+#define FD(kind, request)                                      \
+	{                                                      \
+		kind, SIM_ARGUMENT_FD, request, #request, 0, 0 \
+	}
+#define STRING(kind, request)                                      \
+	{                                                          \
+		kind, SIM_ARGUMENT_STRING, request, #request, 0, 0 \
+	}
+#define STRUCT(kind, request, in_size, out_size)                                \
+	{                                                                       \
+		kind, SIM_ARGUMENT_STRUCT, request, #request, in_size, out_size \
+	}
+
+static const struct sim_ioctl ioctl_table[] = {
+	VALUE(SIM_NODE_CONTAINER, VFIO_GET_API_VERSION),
+	VALUE(SIM_NODE_CONTAINER, VFIO_CHECK_EXTENSION),
+	VALUE(SIM_NODE_CONTAINER, VFIO_SET_IOMMU),
+	STRUCT(SIM_NODE_CONTAINER, VFIO_IOMMU_SPAPR_TCE_GET_INFO,
+	       END_OF(struct vfio_iommu_spapr_tce_info, dma32_window_size),
+	       END_OF(struct vfio_iommu_spapr_tce_info, ddw)),
+	STRUCT(SIM_NODE_CONTAINER, VFIO_IOMMU_MAP_DMA,
+	       END_OF(struct vfio_iommu_type1_dma_map, size), 0),
+	STRUCT(SIM_NODE_CONTAINER, VFIO_IOMMU_UNMAP_DMA,
+	       END_OF(struct vfio_iommu_type1_dma_unmap, size), 0),
+	VALUE(SIM_NODE_CONTAINER, VFIO_IOMMU_ENABLE),
+	VALUE(SIM_NODE_CONTAINER, VFIO_IOMMU_DISABLE),
+	STRUCT(SIM_NODE_CONTAINER, VFIO_IOMMU_SPAPR_REGISTER_MEMORY,
+	       END_OF(struct vfio_iommu_spapr_register_memory, size), 0),
+	STRUCT(SIM_NODE_CONTAINER, VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY,
+	       END_OF(struct vfio_iommu_spapr_register_memory, size), 0),
+	STRUCT(SIM_NODE_CONTAINER, VFIO_IOMMU_SPAPR_TCE_CREATE,
+	       END_OF(struct vfio_iommu_spapr_tce_create, start_addr),
+	       END_OF(struct vfio_iommu_spapr_tce_create, start_addr)),
+	STRUCT(SIM_NODE_CONTAINER, VFIO_IOMMU_SPAPR_TCE_REMOVE,
+	       END_OF(struct vfio_iommu_spapr_tce_remove, start_addr), 0),
+	STRUCT(SIM_NODE_CONTAINER, VFIO_EEH_PE_OP, END_OF(struct vfio_eeh_pe_op, op), 0),
+	STRUCT(SIM_NODE_GROUP, VFIO_GROUP_GET_STATUS, END_OF(struct vfio_group_status, flags),
+	       END_OF(struct vfio_group_status, flags)),
+	FD(SIM_NODE_GROUP, VFIO_GROUP_SET_CONTAINER),
+	VALUE(SIM_NODE_GROUP, VFIO_GROUP_UNSET_CONTAINER),
+	STRING(SIM_NODE_GROUP, VFIO_GROUP_GET_DEVICE_FD),
+};
+
+#define IOCTL_COUNT (sizeof(ioctl_table) / sizeof(ioctl_table[0]))
+
+const struct sim_ioctl *sim_ioctl_find(enum sim_node_kind node, unsigned long request)
+{
+	for (size_t i = 0; i < IOCTL_COUNT; i++) {
+		if (ioctl_table[i].node == node && ioctl_table[i].request == request) {
+			return &ioctl_table[i];
+		}
+	}
+	return NULL;
+}
+
+const struct sim_ioctl *sim_ioctl_find_name(const char *name)
+{
+	for (size_t i = 0; i < IOCTL_COUNT; i++) {
+		if (strcmp(ioctl_table[i].name, name) == 0) {
+			return &ioctl_table[i];
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "sim/model.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/names.h"
+#include "sim/backend.h"
+
+static void set_up_group(struct sim_model *model, uint32_t number)
+{
+	const struct sim_host *host = model->host;
+	struct sim_group *group = &model->groups[number];
+
+	group->model = model;
+	group->number = number;
+	group->phb = &host->phbs[host->pes[number].phb];
+	group->viable = true;
+	for (size_t i = 0; i < host->device_count; i++) {
+		const struct sim_device *device = &host->devices[i];
+
+		if (device->group != (int)number || !*device->driver) {
+			continue;
+		}
+		if (strcmp(device->driver, SIM_DRIVER_VFIO) == 0) {
+			group->has_node = true;
+		} else {
+			group->viable = false;
+		}
+	}
+}
+
+int sim_model_new(const struct sim_host *host, struct sim_model **ret_model)
+{
+	struct sim_model *model = calloc(1, sizeof(*model));
+
+	if (!model) {
+		return -ENOMEM;
+	}
+	model->host = host;
+	model->groups = calloc(host->pe_count, sizeof(*model->groups));
+	if (!model->groups) {
+		free(model);
+		return -ENOMEM;
+	}
+	for (uint32_t number = 0; number < host->pe_count; number++) {
+		set_up_group(model, number);
+	}
+	*ret_model = model;
+	return 0;
+}
+
+struct sim_model *sim_model_free(struct sim_model *model)
+{
+	if (model) {
+		assert(!model->containers);
+		assert(!model->mms);
+		free(model->groups);
+		free(model);
+	}
+	return NULL;
+}
+
+static int open_container(struct sim_model *model, struct sim_node *ret_node)
+{
+	struct sim_container *container = calloc(1, sizeof(*container));
+
+	if (!container) {
+		return -ENOMEM;
+	}
+	container->model = model;
+	container->open = true;
+	container->next = model->containers;
+	model->containers = container;
+	*ret_node = (struct sim_node){.kind = SIM_NODE_CONTAINER, .container = container};
+	return 0;
+}
+
+static int open_group(struct sim_model *model, const char *number_text, struct sim_node *ret_node)
+{
+	char *end;
+	unsigned long number = strtoul(number_text, &end, 10);
+	struct sim_group *group;
+
+	if (*number_text < '0' || *number_text > '9' || *end || number >= model->host->pe_count ||
+	    (*number_text == '0' && number_text[1])) {
+		return -ENOENT;
+	}
+	group = &model->groups[number];
+	if (!group->has_node) {
+		return -ENOENT;
+	}
+	if (group->open) {
+		return -EBUSY;
+	}
+	group->open = true;
+	*ret_node = (struct sim_node){.kind = SIM_NODE_GROUP, .group = group};
+	return 0;
+}
+
+int sim_model_open(struct sim_model *model, const char *path, struct sim_node *ret_node)
+{
+	if (strcmp(path, NODE_CONTAINER) == 0) {
+		return open_container(model, ret_node);
+	}
+	if (strncmp(path, NODE_GROUP_PREFIX, strlen(NODE_GROUP_PREFIX)) == 0) {
+		return open_group(model, path + strlen(NODE_GROUP_PREFIX), ret_node);
+	}
+	return -ENOENT;
+}
+
+void sim_node_close(struct sim_node node)
+{
+	switch (node.kind) {
+	case SIM_NODE_NONE:
+		break;
+	case SIM_NODE_CONTAINER:
+		sim_container_close(node.container);
+		break;
+	case SIM_NODE_GROUP:
+		sim_group_close(node.group);
+		break;
+	}
+}
+
+int sim_node_ioctl(struct sim_node node, const struct sim_caller *caller, unsigned long request,
+		   struct sim_argument *argument)
+{
+	switch (node.kind) {
+	case SIM_NODE_NONE:
+		break;
+	case SIM_NODE_CONTAINER:
+		return sim_container_ioctl(node.container, caller, request, argument);
+	case SIM_NODE_GROUP:
+		return sim_group_ioctl(node.group, request, argument);
+	}
+	return -EBADF;
+}
+
+struct sim_mm *sim_model_mm_new(struct sim_model *model)
+{
+	return sim_mm_new(&model->mms, model->host->page_shift);
+}
+
+/* statistics */
+
+static void count_backend(const struct sim_backend *backend, struct sim_statistics *statistics)
+{
+	for (unsigned int slot = 0; slot < SIM_WINDOWS; slot++) {
+		const struct sim_table *table = backend->tables[slot];
+
+		if (table) {
+			statistics->windows++;
+			statistics->table_bytes += table->charge;
+			statistics->mapped_tces += table->valid;
+		}
+	}
+	for (const struct sim_registration *registration = backend->registrations; registration;
+	     registration = registration->next) {
+		statistics->registered_regions++;
+		statistics->registered_bytes += registration->region->pages << backend->page_shift;
+	}
+}
+
+static void count_mm(const struct sim_mm *mm, struct sim_statistics *statistics)
+{
+	statistics->live_mms++;
+	statistics->locked_bytes += mm->locked_pages << mm->page_shift;
+	statistics->leaked_locked_bytes += mm->leaked_pages << mm->page_shift;
+	for (const struct sim_region *region = mm->regions; region; region = region->next) {
+		uint64_t size = region->pages << mm->page_shift;
+
+		statistics->pinned_bytes += size;
+		if (region->owners == 0) {
+			statistics->leaked_pinned_bytes += size;
+		}
+	}
+}
+
+void sim_model_statistics(const struct sim_model *model, const struct sim_mm *caller,
+			  struct sim_statistics *ret_statistics)
+{
+	struct sim_statistics statistics = {.kernel_damage = model->damage};
+
+	for (const struct sim_container *container = model->containers; container;
+	     container = container->next) {
+		statistics.containers++;
+		statistics.open_containers += container->open;
+		if (container->backend) {
+			count_backend(container->backend, &statistics);
+		}
+	}
+	for (size_t i = 0; i < model->host->pe_count; i++) {
+		statistics.open_groups += model->groups[i].open;
+		statistics.attached_groups += model->groups[i].container != NULL;
+	}
+	for (const struct sim_mm *mm = model->mms; mm; mm = mm->next) {
+		count_mm(mm, &statistics);
+	}
+	if (caller) {
+		statistics.caller_locked_bytes = caller->locked_pages << caller->page_shift;
+	}
+	*ret_statistics = statistics;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The kernel of a simulated host, as VFIO shows it: no sockets and no system calls here, only what
+ * the nodes do and what they hold. The pieces are containers and groups (sim/container.h), the TCE
+ * v2 backend (sim/backend.h), TCE tables (sim/table.h) and processes' memory (sim/mm.h).
+ *
+ * Not modelled: TCE v1 (SET_IOMMU refuses it with EINVAL, though CHECK_EXTENSION has it as a kernel
+ * would), EEH operations and the opening of devices (EOPNOTSUPP), node permissions, and drivers
+ * that are bound or unbound while the host runs. A TCE table's memory never runs out by
+ * fragmentation.
+ *
+ * One thread at a time.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "sim/container.h"
+#include "sim/control.h"
+#include "sim/host.h"
+#include "sim/ioctls.h"
+#include "sim/mm.h"
+
+struct sim_model {
+	const struct sim_host *host;
+	struct sim_container *containers;
+	struct sim_group *groups; /* by number, as many as the host has PEs */
+	struct sim_mm *mms;
+	uint64_t damage;
+};
+
+/* The host must outlive the model. 0 or -errno. */
+int sim_model_new(const struct sim_host *host, struct sim_model **ret_model);
+
+/* All nodes must be closed and all mms unreferenced. Takes NULL, returns NULL. */
+struct sim_model *sim_model_free(struct sim_model *model);
+
+/* An open node; which member counts, the kind says. */
+struct sim_node {
+	enum sim_node_kind kind;
+	union {
+		struct sim_container *container;
+		struct sim_group *group;
+	};
+};
+
+/* Open a node by its path. 0; -ENOENT: there is no such node, as for a group none of whose devices
+ * is bound to vfio-pci; -EBUSY: the group is open. */
+int sim_model_open(struct sim_model *model, const char *path, struct sim_node *ret_node);
+
+void sim_node_close(struct sim_node node);
+
+int sim_node_ioctl(struct sim_node node, const struct sim_caller *caller, unsigned long request,
+		   struct sim_argument *argument);
+
+/* A process appears; the caller holds the reference. NULL when memory is out. */
+struct sim_mm *sim_model_mm_new(struct sim_model *model);
+
+/* Fill all but connections. caller may be NULL. */
+void sim_model_statistics(const struct sim_model *model, const struct sim_mm *caller,
+			  struct sim_statistics *ret_statistics);
+
+/*
+ * DMA by a device, TCE by TCE through the tables of its group's container. data is what the device
+ * writes, or where that what it reads goes. 0 or a code with the error filled; what lies before a
+ * fault has moved.
+ */
+int sim_model_dma_read(struct sim_model *model, const char *device, uint64_t iova, void *data,
+		       uint32_t size, struct error *error);
+int sim_model_dma_write(struct sim_model *model, const char *device, uint64_t iova,
+			const void *data, uint32_t size, struct error *error);

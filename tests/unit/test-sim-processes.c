@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Several processes on one simulated host: whose memory it is, and what lives how long. */
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <linux/capability.h>
+
+#include "sim_fixture.h"
+
+/* What a child does. Its exit status is 0 when all was as expected, else the line that wasn't. */
+#define EXPECT(condition)                          \
+	do {                                       \
+		if (!(condition)) {                \
+			_exit(__LINE__ % 255 + 1); \
+		}                                  \
+	} while (false)
+
+/* A child with a kernel of its own. Returns 0 in the child. */
+static pid_t fork_child(struct sim_fixture *fixture, struct kernel **ret_kernel)
+{
+	int connection = -1;
+	pid_t pid;
+
+	assert_int_equal(sim_connection_new(fixture->kernel, &connection), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		EXPECT(sim_kernel_new(connection, ret_kernel) == 0);
+	} else {
+		cleanup_fd(&connection);
+	}
+	return pid;
+}
+
+static void expect_success(pid_t pid)
+{
+	int status = -1;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* Memory in a child, where cmocka's assertions won't do. */
+static uint8_t *map_memory(struct kernel *kernel, size_t size)
+{
+	int fd = memfd_create("child", MFD_CLOEXEC);
+	void *address = NULL;
+
+	EXPECT(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+	EXPECT(kernel_map(kernel, fd, 0, size, PROT_READ | PROT_WRITE, &address) == 0);
+	(void)close(fd);
+	return address;
+}
+
+static void test_h23_child_is_another_caller(void **state)
+{
+	struct sim_fixture *fixture = *state;
+	struct sim_space space = sim_space_open(fixture->kernel, GROUP_EDU);
+	struct sim_test_memory memory = sim_test_memory_new(fixture->kernel, MIB);
+	struct kernel *kernel = NULL;
+	pid_t pid;
+
+	assert_int_equal(sim_register(fixture->kernel, space.container, memory.bytes, MIB), 0);
+	pid = fork_child(fixture, &kernel);
+	if (pid == 0) {
+		uint8_t *mine = map_memory(kernel, MIB);
+
+		EXPECT(sim_register(kernel, space.container, mine, MIB) == -EPERM);
+		EXPECT(sim_map_dma(kernel, space.container, 0, memory.bytes, MIB) == -EPERM);
+		EXPECT(kernel_ioctl_value(kernel, space.container, VFIO_CHECK_EXTENSION, 7) == 1);
+		_exit(0);
+	}
+	expect_success(pid);
+	assert_int_equal(sim_map_dma(fixture->kernel, space.container, 0, memory.bytes, MIB), 0);
+	sim_test_memory_done(fixture->kernel, &memory);
+	sim_space_close(fixture->kernel, &space);
+}
+
+/* The broker opens, attaches and hands over; the first that registers owns the container. */
+static void test_h23_container_handed_over(void **state)
+{
+	struct sim_fixture *fixture = *state;
+	struct sim_space space = sim_space_open(fixture->kernel, GROUP_EDU);
+	struct sim_test_memory memory = sim_test_memory_new(fixture->kernel, MIB);
+	struct kernel *kernel = NULL;
+	int gate[2];
+	pid_t pid;
+
+	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+	pid = fork_child(fixture, &kernel);
+	if (pid == 0) {
+		uint8_t *mine = map_memory(kernel, MIB);
+
+		EXPECT(sim_register(kernel, space.container, mine, MIB) == 0);
+		EXPECT(sim_map_dma(kernel, space.container, 0, mine, MIB) == 0);
+		EXPECT(write(gate[1], "x", 1) == 1);
+		for (;;) {
+			(void)pause();
+		}
+	}
+	assert_int_equal(read(gate[0], &(char){0}, 1), 1);
+	assert_int_equal(sim_register(fixture->kernel, space.container, memory.bytes, MIB), -EPERM);
+	assert_int_equal(sim_fixture_statistics(fixture).mapped_tces, 256);
+	assert_int_equal(sim_fixture_statistics(fixture).caller_locked_bytes, 0);
+	assert_int_equal(sim_fixture_statistics(fixture).locked_bytes, 9 * MIB);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	/* The owner died, but the nodes are open here: nothing is let go, nobody may use it. */
+	assert_int_equal(sim_fixture_statistics(fixture).mapped_tces, 256);
+	assert_int_equal(sim_register(fixture->kernel, space.container, memory.bytes, MIB), -EPERM);
+	assert_int_equal(sim_control_dma_write(fixture->control, 1, EDU, 0, "x", 1), 0);
+	assert_int_equal(sim_fixture_reply(fixture, 1).code, ERROR_NONE);
+	assert_int_equal(
+		kernel_ioctl_value(fixture->kernel, space.group, VFIO_GROUP_UNSET_CONTAINER, 0), 0);
+	assert_int_equal(sim_fixture_statistics(fixture).pinned_bytes, 0);
+	assert_int_equal(sim_fixture_statistics(fixture).live_mms, 1);
+	cleanup_fd(&gate[0]);
+	cleanup_fd(&gate[1]);
+	sim_test_memory_done(fixture->kernel, &memory);
+	sim_space_close(fixture->kernel, &space);
+}
+
+static void test_killed_child_releases_all(void **state)
+{
+	struct sim_fixture *fixture = *state;
+	struct kernel *kernel = NULL;
+	struct sim_statistics statistics;
+	int gate[2];
+	int status = -1;
+	pid_t pid;
+
+	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+	pid = fork_child(fixture, &kernel);
+	if (pid == 0) {
+		struct sim_space space = sim_space_open(kernel, GROUP_EDU);
+		uint8_t *mine = map_memory(kernel, MIB);
+
+		EXPECT(sim_register(kernel, space.container, mine, MIB) == 0);
+		EXPECT(sim_map_dma(kernel, space.container, 0, mine, MIB) == 0);
+		/* Leak a region, too (H18). */
+		EXPECT(sim_unregister(kernel, space.container, mine, MIB) == 0);
+		EXPECT(write(gate[1], "x", 1) == 1);
+		for (;;) {
+			(void)pause();
+		}
+	}
+	assert_int_equal(read(gate[0], &(char){0}, 1), 1);
+	statistics = sim_fixture_statistics(fixture);
+	assert_int_equal(statistics.leaked_pinned_bytes, MIB);
+	assert_int_equal(statistics.live_mms, 2);
+	assert_int_equal(kernel_open_node(fixture->kernel, GROUP_EDU), -EBUSY);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	statistics = sim_fixture_statistics(fixture);
+	assert_int_equal(statistics.containers, 0);
+	assert_int_equal(statistics.open_groups, 0);
+	assert_int_equal(statistics.pinned_bytes, 0);
+	assert_int_equal(statistics.locked_bytes, 0);
+	assert_int_equal(statistics.live_mms, 1);
+	/* The kernel's first, the one it called on, and the one that asks. */
+	assert_int_equal(statistics.connections, 3);
+	cleanup_fd(&gate[0]);
+	cleanup_fd(&gate[1]);
+}
+
+/* A node that two processes hold is closed when both have let go. */
+static void test_h24_last_close_anywhere(void **state)
+{
+	struct sim_fixture *fixture = *state;
+	struct sim_space space = sim_space_open(fixture->kernel, GROUP_EDU);
+	struct kernel *kernel = NULL;
+	int gate[2];
+	pid_t pid;
+
+	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+	pid = fork_child(fixture, &kernel);
+	if (pid == 0) {
+		char byte;
+
+		(void)close(gate[1]);
+		EXPECT(read(gate[0], &byte, 1) == 0);
+		EXPECT(kernel_ioctl_value(kernel, space.group, VFIO_GROUP_UNSET_CONTAINER, 0) == 0);
+		_exit(0);
+	}
+	sim_space_close(fixture->kernel, &space);
+	assert_int_equal(sim_fixture_statistics(fixture).open_groups, 1);
+	assert_int_equal(sim_fixture_statistics(fixture).attached_groups, 1);
+	assert_int_equal(kernel_open_node(fixture->kernel, GROUP_EDU), -EBUSY);
+	cleanup_fd(&gate[1]);
+	expect_success(pid);
+	assert_int_equal(sim_fixture_statistics(fixture).open_groups, 0);
+	assert_int_equal(sim_fixture_statistics(fixture).containers, 0);
+	cleanup_fd(&gate[0]);
+}
+
+static void test_host_outlives_its_first_client(void **state)
+{
+	struct sim_fixture *fixture = *state;
+	struct kernel *second = NULL;
+	int connection = -1;
+	int container;
+
+	assert_int_equal(sim_connection_new(fixture->kernel, &connection), 0);
+	fixture->kernel = kernel_free(fixture->kernel);
+	assert_int_equal(sim_kernel_new(connection, &second), 0);
+	container = kernel_open_node(second, NODE_CONTAINER);
+	assert_true(container >= 0);
+	assert_int_equal(access(second->sysfs_root, R_OK), 0);
+	(void)kernel_close(second, container);
+	fixture->kernel = second;
+}
+
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{.effective = 0}};
+
+	EXPECT(syscall(SYS_capset, &header, none) == 0);
+}
+
+static void test_memlock_limit_of_the_caller(void **state)
+{
+	struct sim_fixture *fixture = *state;
+	struct kernel *kernel = NULL;
+	pid_t pid = fork_child(fixture, &kernel);
+
+	if (pid == 0) {
+		struct sim_space space = sim_space_open(kernel, GROUP_EDU);
+		uint8_t *mine = map_memory(kernel, 8 * MIB);
+		struct vfio_iommu_spapr_tce_remove removed = {.argsz = sizeof(removed)};
+		struct vfio_iommu_spapr_tce_create window = {
+			.argsz = sizeof(window),
+			.page_shift = 12,
+			.window_size = 512 * MIB,
+			.levels = 1,
+		};
+		struct rlimit limit;
+
+		EXPECT(getrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+		limit.rlim_cur = 4 * MIB;
+		EXPECT(setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+		drop_capabilities();
+		EXPECT(sim_register(kernel, space.container, mine, 8 * MIB) == -ENOMEM);
+		EXPECT(sim_register(kernel, space.container, mine, 3 * MIB) == 0);
+		/* The default window's table takes 8 MiB, the other 2 MiB. */
+		EXPECT(sim_map_dma(kernel, space.container, 0, mine, 4096) == -ENOMEM);
+		EXPECT(kernel_ioctl(kernel, space.container, VFIO_IOMMU_SPAPR_TCE_REMOVE,
+				    &removed) == 0);
+		EXPECT(kernel_ioctl(kernel, space.container, VFIO_IOMMU_SPAPR_TCE_CREATE,
+				    &window) == -ENOMEM);
+		EXPECT(sim_unregister(kernel, space.container, mine, 3 * MIB) == 0);
+		EXPECT(sim_register(kernel, space.container, mine, 2 * MIB) == 0);
+		EXPECT(kernel_ioctl(kernel, space.container, VFIO_IOMMU_SPAPR_TCE_CREATE,
+				    &window) == 0);
+		EXPECT(sim_map_dma(kernel, space.container, 0, mine, 4096) == 0);
+		_exit(0);
+	}
+	expect_success(pid);
+	assert_int_equal(sim_fixture_statistics(fixture).locked_bytes, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sim_fixture_set_up, sim_fixture_tear_down)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(test_h23_child_is_another_caller),    TEST(test_h23_container_handed_over),
+		TEST(test_killed_child_releases_all),      TEST(test_h24_last_close_anywhere),
+		TEST(test_host_outlives_its_first_client), TEST(test_memlock_limit_of_the_caller),
+	};
+
+	return cmocka_run_group_tests_name("sim-processes", tests, NULL, NULL);
+}
