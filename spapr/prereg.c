@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "spapr/prereg.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/vfio.h>
+
+#include "vfio/refusal.h"
+
+/* tce_iommu_register_pages, mm_iommu_do_alloc */
+static const struct refusal add_refusals[] = {
+	{ENOMEM, ERROR_QUOTA_EXCEEDED,
+	 "the pages can't be locked; raise the worker's locked-memory limit (RLIMIT_MEMLOCK), or "
+	 "the host is out of memory"},
+	{EFAULT, ERROR_KERNEL, "a page of the memory can't be pinned for writing"},
+	{EBUSY, ERROR_MEMORY_IN_USE, "the container has registered these addresses already"},
+	{EINVAL, ERROR_KERNEL, "the range overlaps a region that was not released"},
+	{EPERM, ERROR_KERNEL, "the container belongs to another process"},
+	{0, ERROR_NONE, NULL},
+};
+
+/* tce_iommu_unregister_pages */
+static const struct refusal remove_refusals[] = {
+	{ENOENT, ERROR_KERNEL, "the container doesn't know the region"},
+	{EBUSY, ERROR_MEMORY_IN_USE, "a window still points into the region"},
+	{0, ERROR_NONE, NULL},
+};
+
+static struct vfio_iommu_spapr_register_memory describe(const struct section *section)
+{
+	return (struct vfio_iommu_spapr_register_memory){
+		.argsz = sizeof(struct vfio_iommu_spapr_register_memory),
+		.vaddr = (uint64_t)(uintptr_t)section->address,
+		.size = section->gpa.size,
+	};
+}
+
+int prereg_add(struct kernel *kernel, int container_fd, const struct section *section,
+	       struct error *error)
+{
+	struct vfio_iommu_spapr_register_memory memory = describe(section);
+	int r;
+
+	r = kernel_ioctl(kernel, container_fd, VFIO_IOMMU_SPAPR_REGISTER_MEMORY, &memory);
+	if (r != 0) {
+		return refusal_set(error, add_refusals, r, "register memory %s",
+				   range_format(section->gpa).text);
+	}
+	return 0;
+}
+
+int prereg_remove(struct kernel *kernel, int container_fd, const struct section *section,
+		  struct error *error)
+{
+	struct vfio_iommu_spapr_register_memory memory = describe(section);
+	int r;
+
+	r = kernel_ioctl(kernel, container_fd, VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, &memory);
+	if (r != 0) {
+		return refusal_set(error, remove_refusals, r, "unregister memory %s",
+				   range_format(section->gpa).text);
+	}
+	return 0;
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "spapr/tce_v2.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/vfio.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+#include "common/worker_protocol.h"
+#include "spapr/prereg.h"
+#include "spapr/window.h"
+#include "vfio/group.h"
+#include "vfio/refusal.h"
+
+/* The kernel neither reschedules nor looks for signals inside a MAP (tce_iommu_build_v2). */
+#define MAP_TCES_MAX 65536U
+
+#define IOMMU_TYPE "spapr-tce-v2"
+
+#define DEFAULT_PAGE_SHIFT 12U
+
+struct tce_v2 {
+	struct container container; /* must be first */
+	struct kernel *kernel;
+	int fd;
+	struct group group;
+	struct window_set windows;
+	bool dynamic; /* windows can be created */
+	/* The kernel takes MAP and UNMAP only after the first REGISTER. Set by the thread that
+	 * registers. */
+	atomic_bool registered;
+};
+
+static struct tce_v2 *tce_v2_of(struct container *container)
+{
+	return (struct tce_v2 *)container;
+}
+
+/* tce_iommu_ioctl, VFIO_IOMMU_MAP_DMA; window, alignment and memory have been checked. */
+static const struct refusal map_refusals[] = {
+	{ENOMEM, ERROR_TABLE_MEMORY, "no memory for the part of the TCE table"},
+	{EINVAL, ERROR_PAGE_SIZE, "the pages behind the memory are smaller than the IOMMU page"},
+	{ENXIO, ERROR_KERNEL, "the kernel doesn't know the window"},
+	{EPERM, ERROR_KERNEL, "the container belongs to another process"},
+	{0, ERROR_NONE, NULL},
+};
+
+static const struct refusal no_refusals[] = {{0, ERROR_NONE, NULL}};
+
+static int tce_v2_memory_add(struct container *container, const struct section *section,
+			     struct error *error)
+{
+	struct tce_v2 *tce = tce_v2_of(container);
+	int r;
+
+	r = prereg_add(tce->kernel, tce->fd, section, error);
+	if (r == 0) {
+		atomic_store(&tce->registered, true);
+	}
+	return r;
+}
+
+static int tce_v2_memory_remove(struct container *container, const struct section *section,
+				struct error *error)
+{
+	struct tce_v2 *tce = tce_v2_of(container);
+
+	return prereg_remove(tce->kernel, tce->fd, section, error);
+}
+
+static int tce_v2_window_plan(const struct container *container,
+			      const struct window_request *request,
+			      const struct memory_outlook *outlook, struct window_plan *ret_plan,
+			      struct error *error)
+{
+	const struct tce_v2 *tce = (const struct tce_v2 *)container;
+	struct window_plan plan;
+	int r;
+
+	if (!tce->dynamic) {
+		return error_set(
+			error, ERROR_UNSUPPORTED, 0,
+			"group %" PRIu32 " has its default window only; on an LPAR, see "
+			"whether the slot may have 64-bit windows (Huge Dynamic DMA Window)",
+			tce->group.number);
+	}
+	r = planner_plan(&tce->windows.host, outlook, request, &plan, error);
+	if (r) {
+		return r;
+	}
+	plan.locked_bytes += window_set_pending_bytes(&tce->windows);
+	*ret_plan = plan;
+	return 0;
+}
+
+static int tce_v2_window_create(struct container *container, const struct window_plan *plan,
+				struct window *ret_window, struct error *error)
+{
+	struct tce_v2 *tce = tce_v2_of(container);
+
+	return window_set_create(&tce->windows, plan, atomic_load(&tce->registered), ret_window,
+				 error);
+}
+
+static int tce_v2_window_remove(struct container *container, uint64_t start, struct error *error)
+{
+	return window_set_remove(&tce_v2_of(container)->windows, start, error);
+}
+
+static int tce_v2_map(struct container *container, const struct window *window, struct range iova,
+		      void *address, uint32_t prot, struct error *error)
+{
+	struct tce_v2 *tce = tce_v2_of(container);
+	uint64_t chunk = (uint64_t)MAP_TCES_MAX << window->page_shift;
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = (prot & WORKER_PROT_READ ? VFIO_DMA_MAP_FLAG_READ : 0) |
+			 (prot & WORKER_PROT_WRITE ? VFIO_DMA_MAP_FLAG_WRITE : 0),
+	};
+	int r;
+
+	r = window_set_settle(&tce->windows, atomic_load(&tce->registered), error);
+	if (r) {
+		return r;
+	}
+	for (uint64_t done = 0; done < iova.size; done += map.size) {
+		map.iova = iova.start + done;
+		map.vaddr = (uint64_t)(uintptr_t)address + done;
+		map.size = iova.size - done < chunk ? iova.size - done : chunk;
+		r = kernel_ioctl(tce->kernel, tce->fd, VFIO_IOMMU_MAP_DMA, &map);
+		if (r != 0) {
+			return refusal_set(error, map_refusals, r, "map %s",
+					   range_format(iova).text);
+		}
+	}
+	return 0;
+}
+
+static int tce_v2_unmap(struct container *container, struct range iova, struct error *error)
+{
+	struct tce_v2 *tce = tce_v2_of(container);
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.iova = iova.start,
+		.size = iova.size,
+	};
+	int r;
+
+	/* Without a table nothing is mapped, and asking would make one. */
+	if (tce->windows.default_pending) {
+		return 0;
+	}
+	r = kernel_ioctl(tce->kernel, tce->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
+	if (r != 0) {
+		return refusal_set(error, no_refusals, r, "unmap %s", range_format(iova).text);
+	}
+	return 0;
+}
+
+static uint64_t tce_v2_locked_bytes(const struct container *container)
+{
+	return window_set_locked_bytes(&((const struct tce_v2 *)container)->windows);
+}
+
+static uint64_t tce_v2_pending_bytes(const struct container *container)
+{
+	return window_set_pending_bytes(&((const struct tce_v2 *)container)->windows);
+}
+
+static void tce_v2_free(struct container *container)
+{
+	struct tce_v2 *tce = tce_v2_of(container);
+
+	group_done(&tce->group);
+	(void)kernel_close(tce->kernel, tce->fd);
+	free(tce);
+}
+
+static const struct container_operations tce_v2_operations = {
+	.memory_add = tce_v2_memory_add,
+	.memory_remove = tce_v2_memory_remove,
+	.window_plan = tce_v2_window_plan,
+	.window_create = tce_v2_window_create,
+	.window_remove = tce_v2_window_remove,
+	.map = tce_v2_map,
+	.unmap = tce_v2_unmap,
+	.locked_bytes = tce_v2_locked_bytes,
+	.pending_bytes = tce_v2_pending_bytes,
+	.free = tce_v2_free,
+};
+
+static int check_container(const struct tce_v2 *tce, struct error *error)
+{
+	int r = kernel_ioctl(tce->kernel, tce->fd, VFIO_GET_API_VERSION, NULL);
+
+	if (r != VFIO_API_VERSION) {
+		return error_set(error, ERROR_INVALID_ARGUMENT, r < 0 ? -r : 0,
+				 "the container fd is not that of a VFIO container");
+	}
+	r = kernel_ioctl_value(tce->kernel, tce->fd, VFIO_CHECK_EXTENSION, VFIO_SPAPR_TCE_v2_IOMMU);
+	if (r != 1) {
+		return error_set(error, ERROR_UNSUPPORTED, r < 0 ? -r : 0,
+				 "the host has no TCE v2 IOMMU for VFIO; load "
+				 "vfio_iommu_spapr_tce");
+	}
+	return 0;
+}
+
+/* tce_iommu_attach_group, tce_iommu_take_ownership */
+static const struct refusal set_iommu_refusals[] = {
+	{EBUSY, ERROR_GROUP_BUSY, "the kernel uses the group's windows; unbind its driver"},
+	{EPERM, ERROR_GROUP_BUSY, "another owner holds the group's windows"},
+	{EINVAL, ERROR_UNSUPPORTED, "the group can't have windows of its own"},
+	{ENODEV, ERROR_UNSUPPORTED, "the group has no TCE IOMMU"},
+	{ENOMEM, ERROR_TABLE_MEMORY, "no memory to take the group over"},
+	{0, ERROR_NONE, NULL},
+};
+
+static const struct refusal info_refusals[] = {
+	{ENXIO, ERROR_NOT_FOUND, "the group is gone"},
+	{EPERM, ERROR_KERNEL, "the container belongs to another process"},
+	{0, ERROR_NONE, NULL},
+};
+
+/* Hosts without dynamic windows say so by no flag, or by an absurd number (spapr_tce_init_group).
+ */
+static bool has_dynamic_windows(const struct vfio_iommu_spapr_tce_info *info)
+{
+	return (info->flags & VFIO_IOMMU_SPAPR_INFO_DDW) &&
+	       info->ddw.max_dynamic_windows_supported >= 1 &&
+	       info->ddw.max_dynamic_windows_supported <= WINDOW_SET_MAX;
+}
+
+static int read_info(struct tce_v2 *tce, struct error *error)
+{
+	struct container_capabilities *capabilities = &tce->container.capabilities;
+	struct vfio_iommu_spapr_tce_info info = {.argsz = sizeof(info)};
+	int r;
+
+	r = kernel_ioctl(tce->kernel, tce->fd, VFIO_IOMMU_SPAPR_TCE_GET_INFO, &info);
+	if (r != 0) {
+		return refusal_set(error, info_refusals, r, "windows of group %" PRIu32,
+				   tce->group.number);
+	}
+	tce->dynamic = has_dynamic_windows(&info);
+	*capabilities = (struct container_capabilities){
+		.iommu_type = IOMMU_TYPE,
+		.page_sizes = tce->dynamic ? info.ddw.pgsizes : UINT64_C(1) << DEFAULT_PAGE_SHIFT,
+		.max_windows = tce->dynamic ? info.ddw.max_dynamic_windows_supported : 1,
+		.max_levels = tce->dynamic ? info.ddw.levels : 1,
+		.pins_memory = true,
+	};
+	capabilities->default_window = (struct window){
+		.range = {info.dma32_window_start, info.dma32_window_size},
+		.page_shift = DEFAULT_PAGE_SHIFT,
+		.levels = 1,
+	};
+	r = kernel_ioctl_value(tce->kernel, tce->fd, VFIO_CHECK_EXTENSION, VFIO_EEH);
+	capabilities->eeh = r > 0;
+	return 0;
+}
+
+static void set_up_windows(struct tce_v2 *tce)
+{
+	const struct container_capabilities *capabilities = &tce->container.capabilities;
+
+	tce->windows = (struct window_set){
+		.kernel = tce->kernel,
+		.fd = tce->fd,
+		.host = {.page_sizes = capabilities->page_sizes,
+			 .max_levels = capabilities->max_levels,
+			 .rules = table_rules_of(capabilities->max_levels)},
+		.default_window = capabilities->default_window,
+		.default_pending = capabilities->default_window.range.size > 0,
+	};
+}
+
+static int tce_v2_set_up(struct tce_v2 *tce, struct error *error)
+{
+	int r;
+
+	r = check_container(tce, error);
+	if (r) {
+		return r;
+	}
+	r = group_attach(&tce->group, tce->fd, error);
+	if (r) {
+		return r;
+	}
+	r = kernel_ioctl_value(tce->kernel, tce->fd, VFIO_SET_IOMMU, VFIO_SPAPR_TCE_v2_IOMMU);
+	if (r != 0) {
+		return refusal_set(error, set_iommu_refusals, r, "take over group %" PRIu32,
+				   tce->group.number);
+	}
+	r = read_info(tce, error);
+	if (r) {
+		return r;
+	}
+	set_up_windows(tce);
+	return 0;
+}
+
+int tce_v2_new(struct kernel *kernel, int container_fd, int group_fd, uint32_t group,
+	       struct container **ret_container, struct error *error)
+{
+	struct tce_v2 *tce = calloc(1, sizeof(*tce));
+	int r;
+
+	if (!tce) {
+		(void)kernel_close(kernel, container_fd);
+		(void)kernel_close(kernel, group_fd);
+		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for a container");
+	}
+	tce->container.operations = &tce_v2_operations;
+	tce->container.group = group;
+	tce->kernel = kernel;
+	tce->fd = container_fd;
+	tce->group = (struct group){.kernel = kernel, .number = group, .fd = group_fd};
+	r = tce_v2_set_up(tce, error);
+	if (r) {
+		tce_v2_free(&tce->container);
+		return r;
+	}
+	*ret_container = &tce->container;
+	return 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vfio/group.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/vfio.h>
+
+#include "vfio/refusal.h"
+
+static const struct refusal status_refusals[] = {
+	{ENOTTY, ERROR_INVALID_ARGUMENT, "the fd is not that of a VFIO group"},
+	{EINVAL, ERROR_INVALID_ARGUMENT, "the fd is not that of a VFIO group"},
+	{EBADF, ERROR_INVALID_ARGUMENT, "the fd is not that of a VFIO group"},
+	{ENODEV, ERROR_NOT_FOUND, "the group's devices are gone"},
+	{0, ERROR_NONE, NULL},
+};
+
+/* vfio_group_ioctl_set_container, iommu_group_claim_dma_owner */
+static const struct refusal attach_refusals[] = {
+	{EBUSY, ERROR_GROUP_BUSY,
+	 "a driver or another container uses the group; release its devices there first"},
+	{EPERM, ERROR_GROUP_BUSY, "another owner holds the group's DMA; release it there first"},
+	{EINVAL, ERROR_GROUP_BUSY, "the group belongs to a container already"},
+	{EBADF, ERROR_INVALID_ARGUMENT, "the container fd is not that of a VFIO container"},
+	{EBADFD, ERROR_INVALID_ARGUMENT, "the container fd is not that of a VFIO container"},
+	{ENODEV, ERROR_NOT_FOUND, "the group's devices are gone"},
+	{0, ERROR_NONE, NULL},
+};
+
+static int check_viable(const struct group *group, struct error *error)
+{
+	struct vfio_group_status status = {.argsz = sizeof(status)};
+	int r;
+
+	r = kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_GET_STATUS, &status);
+	if (r != 0) {
+		return refusal_set(error, status_refusals, r, "status of group %" PRIu32,
+				   group->number);
+	}
+	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE)) {
+		return error_set(error, ERROR_GROUP_NOT_VIABLE, 0,
+				 "group %" PRIu32 " has a device that is bound to another driver; "
+				 "bind all its devices to vfio-pci",
+				 group->number);
+	}
+	if (status.flags & VFIO_GROUP_FLAGS_CONTAINER_SET) {
+		return error_set(error, ERROR_GROUP_BUSY, 0,
+				 "group %" PRIu32 " belongs to a container already; detach it "
+				 "there first",
+				 group->number);
+	}
+	return 0;
+}
+
+int group_attach(struct group *group, int container_fd, struct error *error)
+{
+	int r;
+
+	r = check_viable(group, error);
+	if (r) {
+		return r;
+	}
+	r = kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_SET_CONTAINER, &container_fd);
+	if (r != 0) {
+		return refusal_set(error, attach_refusals, r, "attach group %" PRIu32,
+				   group->number);
+	}
+	group->attached = true;
+	return 0;
+}
+
+void group_done(struct group *group)
+{
+	if (group->attached) {
+		/* A failure means that a device is open; closing the fds ends that too. */
+		(void)kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_UNSET_CONTAINER, NULL);
+	}
+	if (group->kernel) {
+		group->fd = kernel_close(group->kernel, group->fd);
+	}
+	*group = GROUP_NULL;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The address space: what the devices of one tenant see.
+ *
+ * Concepts
+ *   address space  memory sections, windows, mappings, and the containers that make them real. All
+ *                  containers of a space have the same sections, windows and mappings.
+ *   step           something done in every container. It happens in all or in none: a failure takes
+ *                  back what was done in the others, and the error says what failed where.
+ *   linked         a container counts once it has been brought up to date by replay: memory, then
+ *                  windows, then mappings.
+ *   change         a request that changes the structure in a way that takes long, for memory is
+ *                  pinned or released. It has three parts: begin and finish, on the thread that
+ *                  owns the space, and work, which may run on another one. Meanwhile the owner can
+ *                  go on with all functions under "mappings", but nothing else: one change at a
+ *                  time.
+ *   stray          a TCE that may be left after a failed Unmap. Its section can't be removed any
+ *                  more, for the kernel would silently keep the memory.
+ *
+ * The first container brings its default window; when the last one goes, the windows go with it.
+ * Without a container a space may have memory, but no windows and no mappings.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/range.h"
+#include "host/kernel.h"
+#include "vfio/container.h"
+#include "vfio/ledger.h"
+#include "vfio/section.h"
+
+struct space;
+
+/* What a space is made with. */
+struct space_settings {
+	struct kernel *kernel; /* not owned; outlives the space */
+	container_factory *new_container;
+	uint64_t locked_limit; /* bytes that may be locked: RLIMIT_MEMLOCK, or UINT64_MAX */
+};
+
+/* 0 or -ENOMEM. */
+int space_new(const struct space_settings *settings, struct space **ret_space);
+
+/* Tear down in order (space_close) and free. Takes NULL, returns NULL. No change is under way. */
+struct space *space_free(struct space *space);
+
+/*
+ * Unmap, remove windows, unregister memory and let the groups go, all at once and as far as
+ * possible. The space is empty afterwards. No change is under way. Blocks.
+ */
+void space_close(struct space *space);
+
+/* Mappings */
+
+/*
+ * ERROR_INVALID_ARGUMENT  size 0 or wrapping, prot not 1 to 3, or writing to read-only memory
+ * ERROR_MEMORY_UNKNOWN    the gpa range is not inside one section
+ * ERROR_BUSY              the section is being added or removed
+ * ERROR_OUTSIDE_WINDOW    the IOVA range is not inside one window, or there is none
+ * ERROR_PAGE_SIZE         something isn't a multiple of the window's page, or the memory has
+ *                         smaller pages than that
+ * ERROR_ALREADY_MAPPED    a mapping is in the way
+ * ERROR_TABLE_MEMORY, ERROR_KERNEL, ERROR_QUOTA_EXCEEDED
+ */
+int space_map(struct space *space, uint64_t iova, uint64_t gpa, uint64_t size, uint32_t prot,
+	      struct error *error);
+
+/*
+ * Remove whole mappings that are adjacent.
+ * ERROR_INVALID_ARGUMENT  size 0 or wrapping
+ * ERROR_NOT_MAPPED        the range has a hole or cuts a mapping; the text names it
+ * ERROR_KERNEL            the mappings are still there, unless the text says otherwise
+ */
+int space_unmap(struct space *space, uint64_t iova, uint64_t size, struct error *error);
+
+/* The mapping at an address. ERROR_NOT_MAPPED */
+int space_translate(const struct space *space, uint64_t iova, struct mapping *ret_mapping,
+		    struct error *error);
+
+const struct ledger *space_ledger(const struct space *space);
+
+/* Memory locked for this space by the kernel's own arithmetic: sections that a container has
+ * registered, once for the process, and the tables of each container. */
+uint64_t space_locked_bytes(const struct space *space);
+
+/* Sections that are there (leaving ones, too; arriving ones aren't), by number from 0; NULL after
+ * the last. In order of gpa. */
+const struct section *space_section(const struct space *space, unsigned int index);
+
+/* Windows in order of start, NULL after the last. */
+const struct window *space_window(const struct space *space, unsigned int index);
+
+/* Linked containers in order of joining, NULL after the last. */
+const struct container *space_container(const struct space *space, unsigned int index);
+
+/* Windows */
+
+/*
+ * Create a window in every container; what the request leaves open is chosen.
+ * ERROR_NOT_FOUND       no group is attached
+ * ERROR_WINDOW_OVERLAP  a window is in the way: remove it first
+ * ERROR_WINDOW_START    the platform put it elsewhere, and it was removed again
+ * ERROR_NO_WINDOW_LEFT  the host has no more
+ * and what planning and creating may answer (container.h).
+ */
+int space_window_create(struct space *space, const struct window_request *request,
+			struct window *ret_window, struct error *error);
+
+/*
+ * Remove the window that starts exactly at an address.
+ * ERROR_NOT_FOUND, ERROR_MEMORY_IN_USE (a mapping lies in it), ERROR_KERNEL
+ */
+int space_window_remove(struct space *space, uint64_t start, struct error *error);
+
+/* Changes */
+
+struct space_change;
+
+/* What a finished change was about. */
+struct space_outcome {
+	const struct section *section;     /* added; owned by the space */
+	const struct container *container; /* attached; owned by the space */
+	uint32_t container_id;             /* attached or detached */
+};
+
+/*
+ * Each begin either returns 0 with a change, or fails with nothing changed. After begin, call
+ * space_change_work once, on any thread, and space_change_finish once it has returned.
+ */
+
+/*
+ * Attach a group by a fresh container. Both fds are taken, whatever the outcome.
+ * ERROR_INVALID_ARGUMENT (the id is in use), ERROR_GROUP_BUSY (attached here already),
+ * ERROR_QUOTA_EXCEEDED, and what container_factory answers. Finish: ERROR_WINDOW_START or
+ * ERROR_PAGE_SIZE (the container can't have the space's windows), ERROR_KERNEL …
+ */
+int space_attach_begin(struct space *space, int container_fd, int group_fd, uint32_t group,
+		       uint32_t container_id, struct space_change **ret_change,
+		       struct error *error);
+
+/* ERROR_NOT_FOUND, ERROR_MEMORY_IN_USE (mappings exist, and it is the last group) */
+int space_detach_begin(struct space *space, uint32_t group, struct space_change **ret_change,
+		       struct error *error);
+
+/*
+ * Add a section. The fd stays the caller's.
+ * ERROR_MEMORY_IN_USE (overlaps a section), ERROR_QUOTA_EXCEEDED, and what section_new answers.
+ */
+int space_memory_add_begin(struct space *space, int fd, const struct section_request *request,
+			   struct space_change **ret_change, struct error *error);
+
+/* ERROR_NOT_FOUND, ERROR_MEMORY_IN_USE (mappings or strays point into it) */
+int space_memory_remove_begin(struct space *space, uint32_t id, struct space_change **ret_change,
+			      struct error *error);
+
+/* The part that takes long. It can't be interrupted. */
+void space_change_work(struct space_change *change);
+
+/* Complete the change, or undo it if a part failed, and free it. 0 or a code. */
+int space_change_finish(struct space_change *change, struct space_outcome *ret_outcome,
+			struct error *error);

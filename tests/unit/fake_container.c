@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fake_container.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/worker_protocol.h"
+
+#define SECTIONS_MAX 16
+#define MAPPINGS_MAX 64
+
+struct fake_container {
+	struct container container;
+	const struct section *section[SECTIONS_MAX];
+	unsigned int sections;
+	struct window window[2]; /* by slot; size 0: free */
+	struct range mapping[MAPPINGS_MAX];
+	unsigned int mappings;
+};
+
+struct fake_host fake_host;
+
+static bool fails(struct error *error, const char *what)
+{
+	fake_host.calls++;
+	if (fake_host.fail == 0 || fake_host.calls < fake_host.fail ||
+	    (fake_host.calls > fake_host.fail && !fake_host.fail_on)) {
+		return false;
+	}
+	fake_host.failed++;
+	(void)error_set(error, ERROR_KERNEL, EIO, "%s", what);
+	return true;
+}
+
+static int fake_memory_add(struct container *container, const struct section *section,
+			   struct error *error)
+{
+	struct fake_container *fake = (struct fake_container *)container;
+
+	if (fails(error, "memory_add")) {
+		return ERROR_KERNEL;
+	}
+	for (unsigned int i = 0; i < fake->sections; i++) {
+		if (fake->section[i] == section) {
+			return error_set(error, ERROR_KERNEL, EBUSY, "registered twice");
+		}
+	}
+	fake->section[fake->sections++] = section;
+	return 0;
+}
+
+static int fake_memory_remove(struct container *container, const struct section *section,
+			      struct error *error)
+{
+	struct fake_container *fake = (struct fake_container *)container;
+
+	if (fails(error, "memory_remove")) {
+		return ERROR_KERNEL;
+	}
+	for (unsigned int i = 0; i < fake->sections; i++) {
+		if (fake->section[i] == section) {
+			fake->section[i] = fake->section[--fake->sections];
+			return 0;
+		}
+	}
+	return error_set(error, ERROR_KERNEL, ENOENT, "not registered");
+}
+
+static int fake_window_plan(const struct container *container, const struct window_request *request,
+			    const struct memory_outlook *outlook, struct window_plan *ret_plan,
+			    struct error *error)
+{
+	(void)container;
+	(void)outlook;
+	if (request->page_shift == 13) {
+		return error_set(error, ERROR_PAGE_SIZE, 0, "13");
+	}
+	*ret_plan = (struct window_plan){
+		.size = request->size ? request->size : 0x1000000,
+		.page_shift = request->page_shift ? request->page_shift : 12,
+		.levels = request->levels ? request->levels : 1,
+		.locked_bytes = 0x1000,
+	};
+	return 0;
+}
+
+static int fake_window_create(struct container *container, const struct window_plan *plan,
+			      struct window *ret_window, struct error *error)
+{
+	struct fake_container *fake = (struct fake_container *)container;
+	unsigned int slot = fake->window[0].range.size ? 1 : 0;
+
+	if (fails(error, "window_create")) {
+		return ERROR_KERNEL;
+	}
+	if (fake->window[slot].range.size) {
+		return error_set(error, ERROR_NO_WINDOW_LEFT, ENOSPC, "two windows");
+	}
+	fake->window[slot] = (struct window){
+		.range = {slot ? FAKE_WINDOW_1 : FAKE_WINDOW_0, plan->size},
+		.page_shift = plan->page_shift,
+		.levels = plan->levels,
+	};
+	*ret_window = fake->window[slot];
+	return 0;
+}
+
+static int fake_window_remove(struct container *container, uint64_t start, struct error *error)
+{
+	struct fake_container *fake = (struct fake_container *)container;
+
+	if (fails(error, "window_remove")) {
+		return ERROR_KERNEL;
+	}
+	for (unsigned int slot = 0; slot < 2; slot++) {
+		if (fake->window[slot].range.size && fake->window[slot].range.start == start) {
+			fake->window[slot] = (struct window){.range = {0, 0}};
+			return 0;
+		}
+	}
+	return error_set(error, ERROR_NOT_FOUND, EINVAL, "no window");
+}
+
+static void forget(struct fake_container *fake, struct range iova)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < fake->mappings; i++) {
+		if (!range_contains(iova, fake->mapping[i])) {
+			fake->mapping[kept++] = fake->mapping[i];
+		}
+	}
+	fake->mappings = kept;
+}
+
+/* Like the kernel: replaces silently, and leaves something behind when it fails. */
+static int fake_map(struct container *container, const struct window *window, struct range iova,
+		    void *address, uint32_t prot, struct error *error)
+{
+	struct fake_container *fake = (struct fake_container *)container;
+	bool failed = fails(error, "map");
+
+	(void)address;
+	(void)prot;
+	if (!range_contains(window->range, iova) || fake->mappings == MAPPINGS_MAX) {
+		abort();
+	}
+	forget(fake, iova);
+	fake->mapping[fake->mappings++] = iova;
+	return failed ? ERROR_KERNEL : 0;
+}
+
+/* Likewise: a failure has unmapped something. */
+static int fake_unmap(struct container *container, struct range iova, struct error *error)
+{
+	struct fake_container *fake = (struct fake_container *)container;
+	bool failed = fails(error, "unmap");
+
+	for (unsigned int slot = 0; slot < 2; slot++) {
+		if (range_overlaps(iova, fake->window[slot].range) &&
+		    fake->window[slot].range.size &&
+		    !range_contains(fake->window[slot].range, iova)) {
+			abort();
+		}
+	}
+	if (failed) {
+		iova.size = iova.size > 0x1000 ? 0x1000 : iova.size;
+	}
+	forget(fake, iova);
+	return failed ? ERROR_KERNEL : 0;
+}
+
+static uint64_t fake_locked_bytes(const struct container *container)
+{
+	const struct fake_container *fake = (const struct fake_container *)container;
+
+	return (fake->window[0].range.size ? 0x1000U : 0) +
+	       (fake->window[1].range.size ? 0x1000U : 0);
+}
+
+static uint64_t fake_pending_bytes(const struct container *container)
+{
+	(void)container;
+	return fake_host.pending_bytes;
+}
+
+static void fake_free(struct container *container)
+{
+	struct fake_container *fake = (struct fake_container *)container;
+
+	if (fake->sections || fake->mappings) {
+		fake_host.closed_in_use++;
+	}
+	fake_host.live--;
+	free(fake);
+}
+
+static const struct container_operations fake_operations = {
+	.memory_add = fake_memory_add,
+	.memory_remove = fake_memory_remove,
+	.window_plan = fake_window_plan,
+	.window_create = fake_window_create,
+	.window_remove = fake_window_remove,
+	.map = fake_map,
+	.unmap = fake_unmap,
+	.locked_bytes = fake_locked_bytes,
+	.pending_bytes = fake_pending_bytes,
+	.free = fake_free,
+};
+
+int fake_container_new(struct kernel *kernel, int container_fd, int group_fd, uint32_t group,
+		       struct container **ret_container, struct error *error)
+{
+	struct fake_container *fake;
+
+	(void)kernel_close(kernel, container_fd);
+	(void)kernel_close(kernel, group_fd);
+	if (fake_host.refuse_new) {
+		return error_set(error, ERROR_GROUP_NOT_VIABLE, 0, "refused");
+	}
+	fake = calloc(1, sizeof(*fake));
+	if (!fake) {
+		abort();
+	}
+	fake->container = (struct container){
+		.operations = &fake_operations,
+		.group = group,
+		.capabilities = {.iommu_type = "fake",
+				 .page_sizes = 0x1000,
+				 .max_windows = 2,
+				 .max_levels = 1,
+				 .pins_memory = true},
+	};
+	fake->window[0] = (struct window){
+		.range = {FAKE_WINDOW_0,
+			  fake_host.other_default ? FAKE_DEFAULT_SIZE / 2 : FAKE_DEFAULT_SIZE},
+		.page_shift = 12,
+		.levels = 1,
+	};
+	fake->container.capabilities.default_window = fake->window[0];
+	fake_host.live++;
+	*ret_container = &fake->container;
+	return 0;
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct range *left = a;
+	const struct range *right = b;
+
+	return left->start < right->start ? -1 : left->start > right->start;
+}
+
+static int compare_sections(const void *a, const void *b)
+{
+	const struct section *left = *(const struct section *const *)a;
+	const struct section *right = *(const struct section *const *)b;
+
+	return left->gpa.start < right->gpa.start ? -1 : left->gpa.start > right->gpa.start;
+}
+
+void fake_container_print(const struct container *container, char *text, size_t size)
+{
+	struct fake_container fake = *(const struct fake_container *)container;
+	size_t used = 0;
+
+	qsort(fake.mapping, fake.mappings, sizeof(fake.mapping[0]), compare_ranges);
+	qsort(fake.section, fake.sections, sizeof(struct section *), compare_sections);
+	used += (size_t)snprintf(text, size, "container %" PRIu32 ":", container->id);
+	for (unsigned int i = 0; i < fake.sections; i++) {
+		used += (size_t)snprintf(text + used, size - used, " section %" PRIu32,
+					 fake.section[i]->id);
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		used += (size_t)snprintf(text + used, size - used, " window %s",
+					 range_format(fake.window[i].range).text);
+	}
+	for (unsigned int i = 0; i < fake.mappings; i++) {
+		used += (size_t)snprintf(text + used, size - used, " mapping %s",
+					 range_format(fake.mapping[i]).text);
+	}
+	(void)snprintf(text + used, size - used, "\n");
+}

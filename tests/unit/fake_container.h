@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A container that only keeps books: for tests of what stands above it. Any of its operations can
+ * be made to fail.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vfio/container.h"
+
+#define FAKE_WINDOW_0 UINT64_C(0)
+#define FAKE_WINDOW_1 (UINT64_C(1) << 59)
+
+#define FAKE_DEFAULT_SIZE UINT64_C(0x80000000)
+
+/* How all fake containers of a test behave. */
+struct fake_host {
+	unsigned int calls;         /* operations so far that can fail */
+	unsigned int fail;          /* the number of the one that fails, from 1; 0: none */
+	bool fail_on;               /* all after it fail, too */
+	unsigned int failed;        /* how many did */
+	unsigned int live;          /* containers that exist */
+	unsigned int closed_in_use; /* containers freed with something left in them */
+	unsigned int refuse_new;    /* the factory fails */
+	uint64_t pending_bytes;     /* that the next map of each container will lock */
+	bool other_default;         /* new containers have another default window */
+};
+
+extern struct fake_host fake_host;
+
+/* A container_factory. */
+int fake_container_new(struct kernel *kernel, int container_fd, int group_fd, uint32_t group,
+		       struct container **ret_container, struct error *error);
+
+/* What a container has, as text. */
+void fake_container_print(const struct container *container, char *text, size_t size);
