@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "worker/confine.h"
+
+#include <errno.h>
+#include <linux/vfio.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+/* The part of an ioctl number that names the driver. */
+#define IOCTL_TYPE_MASK 0xff00U
+
+static const int allowed_calls[] = {
+	/* sockets and files that are there */
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	SCMP_SYS(close),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(fstatfs),
+	SCMP_SYS(fstatfs64), /* what fstatfs() is on ppc64 */
+	SCMP_SYS(lseek),
+	/* memory */
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(brk),
+	SCMP_SYS(madvise),
+	/* threads that are there, time, signals */
+	SCMP_SYS(futex),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(sched_getaffinity), /* malloc, in the second thread */
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(getrandom),
+	/* the end */
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+};
+
+static int allow_calls(scmp_filter_ctx filter)
+{
+	for (size_t i = 0; i < sizeof(allowed_calls) / sizeof(allowed_calls[0]); i++) {
+		int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_calls[i], 0);
+
+		if (r < 0) {
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* VFIO's ioctls, and memory that can't be executed. */
+static int allow_with_arguments(scmp_filter_ctx filter)
+{
+	int r = seccomp_rule_add(
+		filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+		SCMP_A1(SCMP_CMP_MASKED_EQ, IOCTL_TYPE_MASK, (scmp_datum_t)VFIO_TYPE << 8));
+
+	if (r == 0) {
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	}
+	if (r == 0) {
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	}
+	return r;
+}
+
+static int load_filter(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int r;
+
+	if (!filter) {
+		return -ENOMEM;
+	}
+	/* The slow thread runs already. */
+	r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (r == 0) {
+		r = allow_calls(filter);
+	}
+	if (r == 0) {
+		r = allow_with_arguments(filter);
+	}
+	if (r == 0) {
+		r = seccomp_load(filter);
+	}
+	seccomp_release(filter);
+	return r;
+}
+
+int confine(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+		return -errno;
+	}
+#ifdef SPAPRD_SANITIZE
+	/* The sanitizers read /proc and trace this process at its end. */
+	(void)load_filter;
+	return 0;
+#else
+	/* No tracing by others of our uid, and no core file with a tenant's memory in it. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
+		return -errno;
+	}
+	return load_filter();
+#endif
+}

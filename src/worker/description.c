@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "worker/description.h"
+
+#include <stdio.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct worker_description) +
+			       WORKER_MEMORY_MAX * sizeof(struct worker_memory) +
+			       WORKER_WINDOWS_MAX * sizeof(struct worker_window) +
+			       WORKER_CONTAINERS_MAX * sizeof(struct worker_container) <=
+		       DESCRIPTION_SIZE,
+	       "a full address space fits one message");
+_Static_assert(WORKER_MAPPINGS_PER_REPLY * sizeof(struct worker_mapping) <= DESCRIPTION_SIZE,
+	       "a list of mappings fits one message");
+
+struct worker_memory describe_memory(const struct section *section)
+{
+	return (struct worker_memory){
+		.id = section->id,
+		.flags = section->flags,
+		.offset = section->offset,
+		.gpa = section->gpa.start,
+		.size = section->gpa.size,
+	};
+}
+
+struct worker_window describe_window(const struct window *window)
+{
+	return (struct worker_window){
+		.start = window->range.start,
+		.size = window->range.size,
+		.page_shift = window->page_shift,
+		.levels = window->levels,
+	};
+}
+
+struct worker_container describe_container(const struct container *container)
+{
+	const struct container_capabilities *capabilities = &container->capabilities;
+	struct worker_container result = {
+		.container_id = container->id,
+		.group = container->group,
+		.page_sizes = capabilities->page_sizes,
+		.default_window_start = capabilities->default_window.range.start,
+		.default_window_size = capabilities->default_window.range.size,
+		.max_windows = capabilities->max_windows,
+		.max_levels = capabilities->max_levels,
+		.eeh = capabilities->eeh ? 1 : 0,
+	};
+
+	(void)snprintf(result.iommu_type, sizeof(result.iommu_type), "%s",
+		       capabilities->iommu_type);
+	return result;
+}
+
+size_t describe_space(const struct space *space, unsigned char body[DESCRIPTION_SIZE])
+{
+	struct worker_description head = {.memory_count = 0};
+	const struct container *container;
+	const struct section *section;
+	const struct window *window;
+	size_t size = sizeof(head);
+
+	while ((section = space_section(space, head.memory_count))) {
+		struct worker_memory memory = describe_memory(section);
+
+		memcpy(body + size, &memory, sizeof(memory));
+		size += sizeof(memory);
+		head.memory_count++;
+	}
+	while ((window = space_window(space, head.window_count))) {
+		struct worker_window wire = describe_window(window);
+
+		memcpy(body + size, &wire, sizeof(wire));
+		size += sizeof(wire);
+		head.window_count++;
+	}
+	while ((container = space_container(space, head.container_count))) {
+		struct worker_container wire = describe_container(container);
+
+		memcpy(body + size, &wire, sizeof(wire));
+		size += sizeof(wire);
+		head.container_count++;
+	}
+	memcpy(body, &head, sizeof(head));
+	return size;
+}
+
+size_t describe_mappings(const struct space *space, uint64_t from, uint32_t most,
+			 unsigned char body[DESCRIPTION_SIZE])
+{
+	struct ledger_cursor cursor = ledger_seek(space_ledger(space), from);
+	struct mapping mapping;
+	size_t size = 0;
+
+	if (most > WORKER_MAPPINGS_PER_REPLY) {
+		most = WORKER_MAPPINGS_PER_REPLY;
+	}
+	while (most-- > 0 && ledger_step(&cursor, &mapping)) {
+		struct worker_mapping wire = {
+			.iova = mapping.iova.start,
+			.gpa = mapping.gpa,
+			.size = mapping.iova.size,
+			.prot = mapping.prot,
+		};
+
+		memcpy(body + size, &wire, sizeof(wire));
+		size += sizeof(wire);
+	}
+	return size;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The outbox: replies that wait for room in the socket, in order.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/worker_protocol.h"
+
+struct outbox_entry;
+
+struct outbox {
+	int socket; /* not owned; non-blocking */
+	struct outbox_entry *first;
+	struct outbox_entry **end;
+};
+
+void outbox_init(struct outbox *outbox, int socket);
+
+/* Drop what waits. */
+void outbox_done(struct outbox *outbox);
+
+bool outbox_is_empty(const struct outbox *outbox);
+
+/* Send a reply, or keep it behind the others. 0, -EPIPE (the peer is gone) or -ENOMEM. */
+int outbox_put(struct outbox *outbox, const struct worker_reply *reply, const void *body);
+
+/* Send what the socket takes now. 0 or -EPIPE. */
+int outbox_flush(struct outbox *outbox);

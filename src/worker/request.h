@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Requests: reading one packet as a request, with all checks that don't depend on the state.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/packet.h"
+#include "common/worker_protocol.h"
+
+union request_body {
+	struct worker_attach attach;
+	struct worker_detach detach;
+	struct worker_memory memory;
+	struct worker_remove_memory remove_memory;
+	struct worker_window window;
+	struct worker_remove_window remove_window;
+	struct worker_map map;
+	struct worker_unmap unmap;
+	struct worker_translate translate;
+	struct worker_list list;
+};
+
+/* A request that is understood, and the fds that came along. */
+struct request {
+	uint32_t type; /* enum worker_request_type */
+	uint64_t id;
+	union request_body body;
+	struct packet_fds fds; /* owned */
+};
+
+/*
+ * Read a packet. fds is emptied in any case: taken by the request, or closed.
+ * -EBADMSG: not even an id can be read. ERROR_INVALID_ARGUMENT: ret_request has only type and id.
+ */
+int request_read(const void *packet, size_t size, struct packet_fds *fds,
+		 struct request *ret_request, struct error *error);
+
+/* Whether requests of a type are carried out in line. */
+bool request_is_in_line(uint32_t type);
+
+/* Close what is left of the fds. */
+void request_done(struct request *request);

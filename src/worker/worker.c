@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "worker/description.h"
+#include "worker/outbox.h"
+#include "worker/request.h"
+#include "worker/slow_thread.h"
+
+/* More requests than this in line are answered ERROR_BUSY, so that a line can't grow for ever. */
+#define LINE_MAX_LENGTH 256
+
+/* Packets read before the slow thread is looked after again. */
+#define PACKETS_PER_TURN 64
+
+enum worker_state {
+	WORKER_SERVING,
+	WORKER_CLOSING,  /* WORKER_CLOSE came */
+	WORKER_ORPHANED, /* the broker's end is closed */
+	WORKER_ENDED,
+};
+
+struct line_entry {
+	struct line_entry *next;
+	struct request request;
+};
+
+struct worker {
+	struct worker_settings settings;
+	struct space *space;
+	struct slow_thread *slow;
+	struct outbox outbox;
+	enum worker_state state;
+	uint64_t close_id; /* of WORKER_CLOSE */
+	/* in line */
+	struct line_entry *first;
+	struct line_entry **end;
+	unsigned int line_length;
+	bool changing;          /* the slow thread has a change */
+	uint32_t changing_type; /* and its request */
+	uint64_t changing_id;
+	unsigned char packet[WORKER_MESSAGE_MAX];
+	unsigned char body[DESCRIPTION_SIZE];
+};
+
+int worker_new(const struct worker_settings *settings, struct worker **ret_worker)
+{
+	struct space_settings space = {
+		.kernel = settings->kernel,
+		.new_container = settings->new_container,
+		.locked_limit = settings->locked_limit,
+	};
+	struct worker *worker = calloc(1, sizeof(*worker));
+	int r;
+
+	if (!worker) {
+		return -ENOMEM;
+	}
+	worker->settings = *settings;
+	worker->end = &worker->first;
+	outbox_init(&worker->outbox, settings->socket);
+	r = space_new(&space, &worker->space);
+	if (r == 0) {
+		r = slow_thread_new(&worker->slow);
+	}
+	if (r < 0) {
+		(void)worker_free(worker);
+		return r;
+	}
+	*ret_worker = worker;
+	return 0;
+}
+
+static struct request take_first(struct worker *worker)
+{
+	struct line_entry *entry = worker->first;
+	struct request request = entry->request;
+
+	worker->first = entry->next;
+	if (!worker->first) {
+		worker->end = &worker->first;
+	}
+	worker->line_length--;
+	free(entry);
+	return request;
+}
+
+struct worker *worker_free(struct worker *worker)
+{
+	if (worker) {
+		struct space_change *change = worker->slow ? slow_thread_wait(worker->slow) : NULL;
+
+		if (change) {
+			(void)space_change_finish(change, NULL, NULL);
+		}
+		while (worker->first) {
+			struct request request = take_first(worker);
+
+			request_done(&request);
+		}
+		(void)slow_thread_free(worker->slow);
+		(void)space_free(worker->space);
+		outbox_done(&worker->outbox);
+		free(worker);
+	}
+	return NULL;
+}
+
+/* Replies */
+
+static struct worker_counts count(const struct worker *worker)
+{
+	return (struct worker_counts){
+		.mappings = ledger_count(space_ledger(worker->space)),
+		.mapped_bytes = ledger_bytes(space_ledger(worker->space)),
+		.locked_bytes = space_locked_bytes(worker->space),
+	};
+}
+
+/* The broker is gone: there is nobody to answer any more. */
+static void orphan(struct worker *worker)
+{
+	worker->state = WORKER_ORPHANED;
+	outbox_done(&worker->outbox);
+	while (worker->first) {
+		struct request request = take_first(worker);
+
+		request_done(&request);
+	}
+}
+
+/* Send the outcome of a request: code 0 with a body, or the error. */
+static void answer(struct worker *worker, uint32_t type, uint64_t id, int code,
+		   const struct error *error, const void *body, size_t size)
+{
+	struct worker_reply reply = {
+		.version = WORKER_PROTOCOL_VERSION,
+		.type = type,
+		.id = id,
+		.code = (uint32_t)code,
+		.errnum = code ? error->errnum : 0,
+		.size = (uint32_t)(code ? strlen(error->text) : size),
+		.counts = count(worker),
+	};
+	int r;
+
+	if (worker->state == WORKER_ORPHANED) {
+		return;
+	}
+	r = outbox_put(&worker->outbox, &reply, code ? error->text : body);
+	if (r < 0) {
+		if (r == -ENOMEM) {
+			log_write(LOG_ERR, LOG_SPACE(worker->settings.number),
+				  "no memory to keep a reply; giving up");
+		}
+		orphan(worker);
+	}
+}
+
+static void answer_busy(struct worker *worker, struct request *request, const char *why)
+{
+	struct error error;
+	int code = error_set(&error, ERROR_BUSY, 0, "%s", why);
+
+	answer(worker, request->type, request->id, code, &error, NULL, 0);
+	request_done(request);
+}
+
+/* At once */
+
+static int translate(struct worker *worker, uint64_t iova, size_t *ret_size, struct error *error)
+{
+	struct worker_translation translation;
+	struct mapping mapping;
+	int r;
+
+	r = space_translate(worker->space, iova, &mapping, error);
+	if (r) {
+		return r;
+	}
+	translation = (struct worker_translation){
+		.gpa = mapping.gpa + (iova - mapping.iova.start),
+		.left = mapping.iova.size - (iova - mapping.iova.start),
+		.prot = mapping.prot,
+	};
+	memcpy(worker->body, &translation, sizeof(translation));
+	*ret_size = sizeof(translation);
+	return 0;
+}
+
+static void handle_at_once(struct worker *worker, const struct request *request)
+{
+	const union request_body *body = &request->body;
+	struct error error;
+	size_t size = 0;
+	int r = 0;
+
+	switch ((enum worker_request_type)request->type) {
+	case WORKER_MAP:
+		r = space_map(worker->space, body->map.iova, body->map.gpa, body->map.size,
+			      body->map.prot, &error);
+		break;
+	case WORKER_UNMAP:
+		r = space_unmap(worker->space, body->unmap.iova, body->unmap.size, &error);
+		break;
+	case WORKER_TRANSLATE:
+		r = translate(worker, body->translate.iova, &size, &error);
+		break;
+	case WORKER_LIST_MAPPINGS:
+		size = describe_mappings(worker->space, body->list.from, body->list.most,
+					 worker->body);
+		break;
+	case WORKER_DESCRIBE:
+		size = describe_space(worker->space, worker->body);
+		break;
+	case WORKER_ATTACH_GROUP:
+	case WORKER_DETACH_GROUP:
+	case WORKER_ADD_MEMORY:
+	case WORKER_REMOVE_MEMORY:
+	case WORKER_CREATE_WINDOW:
+	case WORKER_REMOVE_WINDOW:
+	case WORKER_CLOSE:
+	case WORKER_REQUEST_TYPE_COUNT:
+		break;
+	}
+	answer(worker, request->type, request->id, r, &error, worker->body, size);
+}
+
+/* In line */
+
+static int begin_attach(struct worker *worker, struct request *request,
+			struct space_change **ret_change, struct error *error)
+{
+	int container = packet_fds_take(&request->fds, 0);
+	int group = packet_fds_take(&request->fds, 1);
+
+	return space_attach_begin(worker->space, container, group, request->body.attach.group,
+				  request->body.attach.container_id, ret_change, error);
+}
+
+static int begin_add_memory(struct worker *worker, struct request *request,
+			    struct space_change **ret_change, struct error *error)
+{
+	const struct worker_memory *memory = &request->body.memory;
+	struct section_request section = {
+		.offset = memory->offset,
+		.gpa = memory->gpa,
+		.size = memory->size,
+		.flags = memory->flags,
+	};
+
+	return space_memory_add_begin(worker->space, request->fds.fd[0], &section, ret_change,
+				      error);
+}
+
+static int create_window(struct worker *worker, const struct worker_window *wire, size_t *ret_size,
+			 struct error *error)
+{
+	struct window_request request = {
+		.start = wire->start,
+		.size = wire->size,
+		.page_shift = wire->page_shift,
+		.levels = wire->levels,
+	};
+	struct worker_window result;
+	struct window window;
+	int r;
+
+	r = space_window_create(worker->space, &request, &window, error);
+	if (r) {
+		return r;
+	}
+	result = describe_window(&window);
+	memcpy(worker->body, &result, sizeof(result));
+	*ret_size = sizeof(result);
+	return 0;
+}
+
+/* Start one request: windows are done at once, the rest becomes a change for the slow thread. */
+static void start_in_line(struct worker *worker, struct request *request)
+{
+	const union request_body *body = &request->body;
+	struct space_change *change = NULL;
+	struct error error;
+	size_t size = 0;
+	int r = 0;
+
+	switch ((enum worker_request_type)request->type) {
+	case WORKER_ATTACH_GROUP:
+		r = begin_attach(worker, request, &change, &error);
+		break;
+	case WORKER_DETACH_GROUP:
+		r = space_detach_begin(worker->space, body->detach.group, &change, &error);
+		break;
+	case WORKER_ADD_MEMORY:
+		r = begin_add_memory(worker, request, &change, &error);
+		break;
+	case WORKER_REMOVE_MEMORY:
+		r = space_memory_remove_begin(worker->space, body->remove_memory.id, &change,
+					      &error);
+		break;
+	case WORKER_CREATE_WINDOW:
+		r = create_window(worker, &body->window, &size, &error);
+		break;
+	case WORKER_REMOVE_WINDOW:
+		r = space_window_remove(worker->space, body->remove_window.start, &error);
+		break;
+	case WORKER_DESCRIBE:
+	case WORKER_MAP:
+	case WORKER_UNMAP:
+	case WORKER_TRANSLATE:
+	case WORKER_LIST_MAPPINGS:
+	case WORKER_CLOSE:
+	case WORKER_REQUEST_TYPE_COUNT:
+		break;
+	}
+	if (change) {
+		worker->changing = true;
+		worker->changing_type = request->type;
+		worker->changing_id = request->id;
+		slow_thread_start(worker->slow, change);
+	} else {
+		answer(worker, request->type, request->id, r, &error, worker->body, size);
+	}
+	request_done(request);
+}
+
+static size_t describe_outcome(struct worker *worker, const struct space_outcome *outcome)
+{
+	struct worker_container container = {.container_id = outcome->container_id};
+	struct worker_memory memory;
+
+	switch ((enum worker_request_type)worker->changing_type) {
+	case WORKER_ATTACH_GROUP:
+		container = describe_container(outcome->container);
+		break;
+	case WORKER_ADD_MEMORY:
+		memory = describe_memory(outcome->section);
+		memcpy(worker->body, &memory, sizeof(memory));
+		return sizeof(memory);
+	case WORKER_DETACH_GROUP:
+		break;
+	case WORKER_DESCRIBE:
+	case WORKER_REMOVE_MEMORY:
+	case WORKER_CREATE_WINDOW:
+	case WORKER_REMOVE_WINDOW:
+	case WORKER_MAP:
+	case WORKER_UNMAP:
+	case WORKER_TRANSLATE:
+	case WORKER_LIST_MAPPINGS:
+	case WORKER_CLOSE:
+	case WORKER_REQUEST_TYPE_COUNT:
+		return 0;
+	}
+	memcpy(worker->body, &container, sizeof(container));
+	return sizeof(container);
+}
+
+static void finish_change(struct worker *worker, struct space_change *change)
+{
+	struct space_outcome outcome;
+	struct error error;
+	size_t size = 0;
+	int r;
+
+	r = space_change_finish(change, &outcome, &error);
+	worker->changing = false;
+	if (r == 0) {
+		size = describe_outcome(worker, &outcome);
+	}
+	answer(worker, worker->changing_type, worker->changing_id, r, &error, worker->body, size);
+}
+
+static void advance_line(struct worker *worker)
+{
+	if (worker->changing) {
+		struct space_change *change = slow_thread_take(worker->slow);
+
+		if (!change) {
+			return;
+		}
+		finish_change(worker, change);
+	}
+	while (worker->first && !worker->changing) {
+		struct request request = take_first(worker);
+
+		start_in_line(worker, &request);
+	}
+}
+
+static void queue_in_line(struct worker *worker, struct request *request)
+{
+	struct line_entry *entry = NULL;
+
+	if (worker->line_length < LINE_MAX_LENGTH) {
+		entry = malloc(sizeof(*entry));
+	}
+	if (!entry) {
+		answer_busy(worker, request, "too many requests wait in line");
+		return;
+	}
+	entry->next = NULL;
+	entry->request = *request;
+	*worker->end = entry;
+	worker->end = &entry->next;
+	worker->line_length++;
+}
+
+/* What waits is not begun any more; what is under way is completed. */
+static void begin_close(struct worker *worker, const struct request *request)
+{
+	worker->state = WORKER_CLOSING;
+	worker->close_id = request->id;
+	while (worker->first) {
+		struct request waiting = take_first(worker);
+
+		answer_busy(worker, &waiting, "the address space is being closed");
+	}
+}
+
+static void dispatch(struct worker *worker, struct request *request)
+{
+	if (worker->state != WORKER_SERVING) {
+		answer_busy(worker, request, "the address space is being closed");
+	} else if (request->type == WORKER_CLOSE) {
+		begin_close(worker, request);
+	} else if (!request_is_in_line(request->type)) {
+		handle_at_once(worker, request);
+	} else {
+		queue_in_line(worker, request);
+		advance_line(worker);
+	}
+}
+
+/* The loop */
+
+/* An empty packet looks like the end: only poll tells them apart. */
+static bool peer_is_gone(const struct worker *worker)
+{
+	struct pollfd entry = {.fd = worker->settings.socket, .events = POLLRDHUP};
+
+	return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLRDHUP | POLLERR));
+}
+
+static void handle_packet(struct worker *worker, size_t size, struct packet_fds *fds)
+{
+	struct request request;
+	struct error error;
+	int r;
+
+	r = request_read(worker->packet, size, fds, &request, &error);
+	if (r < 0) {
+		log_write(LOG_WARNING, LOG_SPACE(worker->settings.number),
+			  "a packet of %zu bytes is no request, ignoring", size);
+	} else if (r > 0) {
+		answer(worker, request.type, request.id, r, &error, NULL, 0);
+	} else {
+		dispatch(worker, &request);
+	}
+}
+
+/* Read one packet. Whether there may be more. */
+static bool read_packet(struct worker *worker)
+{
+	struct packet_fds fds = PACKET_FDS_NONE;
+	ssize_t size;
+
+	size = packet_receive(worker->settings.socket, worker->packet, sizeof(worker->packet), &fds,
+			      NULL);
+	if (size == -EAGAIN) {
+		return false;
+	}
+	if (size == -EMSGSIZE) {
+		log_write(LOG_WARNING, LOG_SPACE(worker->settings.number),
+			  "a packet is too large or has too many fds, ignoring");
+		return true;
+	}
+	if (size < 0 || (size == 0 && peer_is_gone(worker))) {
+		packet_fds_done(&fds);
+		orphan(worker);
+		return false;
+	}
+	handle_packet(worker, (size_t)size, &fds);
+	return true;
+}
+
+static void handle_socket(struct worker *worker, short events)
+{
+	if (!outbox_is_empty(&worker->outbox)) {
+		/* Nothing is read meanwhile, so the end shows up here. */
+		if ((events & (POLLERR | POLLHUP)) || outbox_flush(&worker->outbox) < 0) {
+			orphan(worker);
+		}
+		return;
+	}
+	if (!(events & (POLLIN | POLLHUP | POLLERR))) {
+		return;
+	}
+	for (unsigned int i = 0; i < PACKETS_PER_TURN && outbox_is_empty(&worker->outbox) &&
+				 worker->state != WORKER_ORPHANED;
+	     i++) {
+		if (!read_packet(worker)) {
+			return;
+		}
+	}
+}
+
+/* Once nothing is under way, tear down, say so, and end when that is out. */
+static void advance_end(struct worker *worker)
+{
+	if (worker->changing) {
+		return;
+	}
+	space_close(worker->space);
+	if (worker->state == WORKER_CLOSING && worker->close_id != 0) {
+		answer(worker, WORKER_CLOSE, worker->close_id, 0, NULL, NULL, 0);
+		worker->close_id = 0;
+	}
+	if (worker->state == WORKER_ORPHANED || outbox_is_empty(&worker->outbox)) {
+		worker->state = WORKER_ENDED;
+	}
+}
+
+int worker_run(struct worker *worker)
+{
+	for (;;) {
+		struct pollfd entries[] = {
+			{.fd = worker->settings.socket,
+			 .events = outbox_is_empty(&worker->outbox) ? POLLIN : POLLOUT},
+			{.fd = slow_thread_fd(worker->slow), .events = POLLIN},
+		};
+
+		if (worker->state == WORKER_ORPHANED) {
+			entries[0].fd = -1;
+		}
+		if (poll(entries, 2, -1) < 0 && errno != EINTR) {
+			return -errno;
+		}
+		if (entries[0].revents != 0) {
+			handle_socket(worker, entries[0].revents);
+		}
+		advance_line(worker);
+		if (worker->state != WORKER_SERVING) {
+			advance_end(worker);
+		}
+		if (worker->state == WORKER_ENDED) {
+			return 0;
+		}
+	}
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vfio.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "unit.h"
+#include "worker/confine.h"
+
+static bool refused(long result)
+{
+	return result < 0 && errno == EPERM;
+}
+
+/* The number of the first thing that isn't as it should be, or 0. */
+static int try_all(void)
+{
+	static char *const arguments[] = {(char *)"true", NULL};
+	int number = 0;
+	void *memory;
+
+	if (confine() < 0) {
+		return 1;
+	}
+	if (!refused(open("/dev/null", O_RDONLY | O_CLOEXEC))) {
+		return 2;
+	}
+	if (!refused(socket(AF_UNIX, SOCK_STREAM, 0))) {
+		return 3;
+	}
+	if (!refused(execv("/bin/true", arguments))) {
+		return 4;
+	}
+	if (!refused(fork())) {
+		return 5;
+	}
+	if (!refused(ptrace(PTRACE_TRACEME, 0, NULL, NULL))) {
+		return 6;
+	}
+	if (!refused(ioctl(STDERR_FILENO, TIOCSTI, ""))) {
+		return 7;
+	}
+	/* One of VFIO's gets through, and finds that this is no VFIO fd. */
+	if (ioctl(STDERR_FILENO, VFIO_GET_API_VERSION, &number) >= 0 || errno == EPERM) {
+		return 8;
+	}
+	memory = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory != MAP_FAILED) {
+		return 9;
+	}
+	memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED || !refused(mprotect(memory, 4096, PROT_READ | PROT_EXEC))) {
+		return 10;
+	}
+	if (kill(getppid(), 0) == 0) {
+		return 11;
+	}
+	free(malloc(1 << 20));
+	return munmap(memory, 4096) == 0 && write(STDERR_FILENO, "", 0) == 0 ? 0 : 12;
+}
+
+static void test_confined(void **state)
+{
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+#ifdef SPAPRD_SANITIZE
+	skip();
+#endif
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		_exit(try_all());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_confined),
+	};
+
+	return cmocka_run_group_tests_name("worker-confine", tests, NULL, NULL);
+}
