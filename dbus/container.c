@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* org.spaprd1.Container */
+#include <errno.h>
+
+#include "common/names.h"
+#include "dbus/faces.h"
+#include "dbus/interface_xml.h"
+
+static int get_iommu_type(void *object, DBusMessageIter *value)
+{
+	const struct container_face *face = object;
+	const char *type = face->container.iommu_type;
+
+	return face_append(value, DBUS_TYPE_STRING, &type);
+}
+
+static int get_groups(void *object, DBusMessageIter *value)
+{
+	const struct container_face *face = object;
+	DBusMessageIter array;
+	int r;
+
+	if (!dbus_message_iter_open_container(value, DBUS_TYPE_ARRAY, "o", &array)) {
+		return -ENOMEM;
+	}
+	r = face_append_path(&array, face_group_path(face->container.group).text);
+	if (r < 0) {
+		dbus_message_iter_abandon_container(value, &array);
+		return r;
+	}
+	return dbus_message_iter_close_container(value, &array) ? 0 : -ENOMEM;
+}
+
+static int get_page_sizes(void *object, DBusMessageIter *value)
+{
+	const struct container_face *face = object;
+
+	return face_append(value, DBUS_TYPE_UINT64, &face->container.page_sizes);
+}
+
+static int get_default_window(void *object, DBusMessageIter *value)
+{
+	const struct container_face *face = object;
+	DBusMessageIter pair;
+
+	if (!dbus_message_iter_open_container(value, DBUS_TYPE_STRUCT, NULL, &pair)) {
+		return -ENOMEM;
+	}
+	if (face_append(&pair, DBUS_TYPE_UINT64, &face->container.default_window_start) < 0 ||
+	    face_append(&pair, DBUS_TYPE_UINT64, &face->container.default_window_size) < 0) {
+		dbus_message_iter_abandon_container(value, &pair);
+		return -ENOMEM;
+	}
+	return dbus_message_iter_close_container(value, &pair) ? 0 : -ENOMEM;
+}
+
+static int get_max_windows(void *object, DBusMessageIter *value)
+{
+	const struct container_face *face = object;
+
+	return face_append(value, DBUS_TYPE_UINT32, &face->container.max_windows);
+}
+
+static int get_max_levels(void *object, DBusMessageIter *value)
+{
+	const struct container_face *face = object;
+
+	return face_append(value, DBUS_TYPE_UINT32, &face->container.max_levels);
+}
+
+static int get_eeh(void *object, DBusMessageIter *value)
+{
+	const struct container_face *face = object;
+	dbus_bool_t eeh = face->container.eeh != 0;
+
+	return face_append(value, DBUS_TYPE_BOOLEAN, &eeh);
+}
+
+static const struct bus_property properties[] = {
+	{"IommuType", "s", get_iommu_type, BUS_PROPERTY_CONSTANT},
+	{"Groups", "ao", get_groups, BUS_PROPERTY_CHANGES},
+	{"PageSizes", "t", get_page_sizes, BUS_PROPERTY_CONSTANT},
+	{"DefaultWindow", "(tt)", get_default_window, BUS_PROPERTY_CONSTANT},
+	{"MaxWindows", "u", get_max_windows, BUS_PROPERTY_CONSTANT},
+	{"MaxLevels", "u", get_max_levels, BUS_PROPERTY_CONSTANT},
+	{"Eeh", "b", get_eeh, BUS_PROPERTY_CONSTANT},
+	{.name = NULL},
+};
+
+const struct bus_interface container_interface = {
+	.name = BUS_INTERFACE_CONTAINER,
+	.properties = properties,
+	.xml = interface_xml_container,
+};

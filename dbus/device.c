@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* org.spaprd1.Device */
+#include "common/names.h"
+#include "dbus/faces.h"
+#include "dbus/interface_xml.h"
+
+static int get_name(void *object, DBusMessageIter *value)
+{
+	const struct device_face *face = object;
+	const char *name = face->device->name;
+
+	return face_append(value, DBUS_TYPE_STRING, &name);
+}
+
+static int get_vendor(void *object, DBusMessageIter *value)
+{
+	const struct device_face *face = object;
+
+	return face_append(value, DBUS_TYPE_UINT16, &face->device->vendor);
+}
+
+static int get_device(void *object, DBusMessageIter *value)
+{
+	const struct device_face *face = object;
+
+	return face_append(value, DBUS_TYPE_UINT16, &face->device->device);
+}
+
+static int get_class(void *object, DBusMessageIter *value)
+{
+	const struct device_face *face = object;
+
+	return face_append(value, DBUS_TYPE_UINT32, &face->device->class);
+}
+
+static int get_driver(void *object, DBusMessageIter *value)
+{
+	const struct device_face *face = object;
+	char driver[TOPOLOGY_DRIVER_SIZE];
+	const char *text = driver;
+
+	topology_read_driver(face->service->manager->topology, face->device, driver);
+	return face_append(value, DBUS_TYPE_STRING, &text);
+}
+
+static int get_group(void *object, DBusMessageIter *value)
+{
+	const struct device_face *face = object;
+
+	return face_append_path(value, face_group_path(face->device->group).text);
+}
+
+static const struct bus_property properties[] = {
+	{"Name", "s", get_name, BUS_PROPERTY_CONSTANT},
+	{"Vendor", "q", get_vendor, BUS_PROPERTY_CONSTANT},
+	{"Device", "q", get_device, BUS_PROPERTY_CONSTANT},
+	{"Class", "u", get_class, BUS_PROPERTY_CONSTANT},
+	{"Driver", "s", get_driver, BUS_PROPERTY_SILENT},
+	{"Group", "o", get_group, BUS_PROPERTY_CONSTANT},
+	{.name = NULL},
+};
+
+const struct bus_interface device_interface = {
+	.name = BUS_INTERFACE_DEVICE,
+	.properties = properties,
+	.xml = interface_xml_device,
+};

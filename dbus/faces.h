@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the interface files of this folder share; see dbus/service.h for the words. */
+#pragma once
+
+#include "broker/manager.h"
+#include "broker/simulator.h"
+#include "broker/space.h"
+#include "dbus/object.h"
+#include "dbus/sender.h"
+
+struct service {
+	struct bus *bus;
+	struct manager *manager;
+	struct simulator *simulator; /* NULL on a real host */
+	struct bus_object *object;
+	struct group_face *groups;
+	struct device_face *devices;
+};
+
+struct group_face {
+	struct service *service;
+	struct group *group;
+	struct bus_object *object;
+};
+
+struct device_face {
+	struct service *service;
+	const struct topology_device *device;
+	struct bus_object *object;
+};
+
+struct container_face {
+	struct container_face *next;
+	struct space_face *space;
+	struct worker_container container;
+	struct bus_object *object;
+};
+
+struct space_face {
+	struct service *service;
+	struct space *space;
+	struct bus_object *object;
+	struct bus_sender_watch *owner_watch; /* NULL once the owner has left */
+	struct container_face *containers;
+};
+
+extern const struct bus_interface manager_interface;
+extern const struct bus_interface simulator_interface;
+extern const struct bus_interface group_interface;
+extern const struct bus_interface device_interface;
+extern const struct bus_interface space_interface;
+extern const struct bus_interface container_interface;
+
+/* -- paths -- */
+
+#define FACE_PATH_SIZE 96
+
+struct face_path {
+	char text[FACE_PATH_SIZE];
+};
+
+struct face_path face_group_path(uint32_t group);
+struct face_path face_device_path(const char *name);
+struct face_path face_space_path(unsigned int space);
+struct face_path face_container_path(unsigned int space, uint32_t container);
+
+/* -- values for property getters: 0 or -ENOMEM -- */
+
+int face_append(DBusMessageIter *iter, int type, const void *value);
+int face_append_path(DBusMessageIter *iter, const char *path);
+
+/* -- answers of workers -- */
+
+/* Answers a call (the userdata) with nothing, or with the answer's error. */
+void face_reply_empty(void *userdata, const struct worker_answer *answer);
+
+/* -- authorisation -- */
+
+typedef void (*space_continuation)(struct bus_call *call, struct space_face *face);
+
+/*
+ * Go on with a call when its sender may act on the address space: its owner, the owner's uid, or
+ * root. Else the call is answered with ERROR_ACCESS_DENIED. May go on later, when the sender's uid
+ * is known; the face is looked up again then, since it may be gone.
+ */
+void face_authorise(struct bus_call *call, struct space_face *face, space_continuation go_on);
+
+typedef void (*service_continuation)(struct bus_call *call, struct service *service);
+
+/* The same for what only root and the user that spaprd runs as may do. */
+void face_authorise_operator(struct bus_call *call, struct service *service,
+			     service_continuation go_on);

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* spaprd: the broker. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+
+#include "broker/manager.h"
+#include "broker/programs.h"
+#include "broker/simulator.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "dbus/service.h"
+#include "sim/client.h"
+#include "sim/launch.h"
+
+#define EXIT_USAGE 2
+
+struct options {
+	bool simulate;
+	const char *host; /* NULL: the simulator's default */
+	bool verbose;
+};
+
+/* Everything that main sets up, in this order, and tears down in the reverse one. */
+struct broker {
+	sd_event *event;
+	pid_t simhost; /* 0 on a real host */
+	struct kernel *kernel;
+	struct simulator *simulator;
+	struct manager *manager;
+	struct bus *bus;
+	struct service *service;
+	char worker_program[PATH_MAX];
+};
+
+static void print_usage(FILE *file)
+{
+	(void)fprintf(file,
+		      "usage: spaprd [--simulate[=HOST]] [--verbose]\n"
+		      "\n"
+		      "Manages the VFIO DMA windows of this host for programs on the system bus.\n"
+		      "\n"
+		      "  --simulate[=HOST]  on a simulated host instead (powernv9, the default)\n"
+		      "  --verbose          log what is done, not only what goes wrong\n"
+		      "  --version\n"
+		      "  --help\n"
+		      "\n"
+		      "DBUS_SYSTEM_BUS_ADDRESS names another bus than the system's.\n");
+}
+
+/* Returns false when the program is to end with *ret_status. */
+static bool read_options(int argc, char **argv, struct options *options, int *ret_status)
+{
+	static const struct option table[] = {
+		{"simulate", optional_argument, NULL, 's'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int choice;
+
+	while ((choice = getopt_long(argc, argv, "", table, NULL)) != -1) {
+		switch (choice) {
+		case 's':
+			options->simulate = true;
+			options->host = optarg;
+			break;
+		case 'v':
+			options->verbose = true;
+			break;
+		case 'V':
+			(void)printf("spaprd " SPAPRD_VERSION "\n");
+			*ret_status = EXIT_SUCCESS;
+			return false;
+		case 'h':
+			print_usage(stdout);
+			*ret_status = EXIT_SUCCESS;
+			return false;
+		default:
+			print_usage(stderr);
+			*ret_status = EXIT_USAGE;
+			return false;
+		}
+	}
+	if (optind < argc) {
+		(void)fprintf(stderr, "spaprd: \"%s\" is not an option\n", argv[optind]);
+		print_usage(stderr);
+		*ret_status = EXIT_USAGE;
+		return false;
+	}
+	return true;
+}
+
+static int fail(int r, const char *what)
+{
+	log_error("%s: %s", what, errno_name(-r));
+	return r;
+}
+
+/* -- the kernel -- */
+
+static int handle_simhost_exit(sd_event_source *source, const siginfo_t *info, void *userdata)
+{
+	struct broker *broker = userdata;
+
+	(void)source;
+	log_error("the simulated host ended (%s %d)",
+		  info->si_code == CLD_EXITED ? "exit status" : "signal", info->si_status);
+	broker->simhost = 0;
+	return sd_event_exit(broker->event, EXIT_FAILURE);
+}
+
+static void handle_simulator_lost(void *userdata)
+{
+	struct broker *broker = userdata;
+
+	log_error("the simulated host does not answer any more");
+	(void)sd_event_exit(broker->event, EXIT_FAILURE);
+}
+
+static int start_simulated(struct broker *broker, const char *host)
+{
+	char program[PATH_MAX];
+	int connection = -1;
+	int r = program_find("spaprd-simhost", ENV_SIMHOST, program);
+
+	if (r < 0) {
+		return fail(r, "can't find spaprd-simhost");
+	}
+	r = sim_launch(program, host, &connection, &broker->simhost);
+	if (r == -ENODEV) {
+		log_error("there is no simulated host \"%s\"; spaprd-simhost --help lists them",
+			  host);
+		return r;
+	}
+	if (r < 0) {
+		return fail(r, "can't start the simulated host");
+	}
+	r = sim_kernel_new(connection, &broker->kernel);
+	if (r < 0) {
+		return fail(r, "can't use the simulated host");
+	}
+	r = sd_event_add_child(broker->event, NULL, broker->simhost, WEXITED, handle_simhost_exit,
+			       broker);
+	if (r < 0) {
+		return fail(r, "can't watch the simulated host");
+	}
+	r = simulator_new(broker->event, broker->kernel, handle_simulator_lost, broker,
+			  &broker->simulator);
+	return r < 0 ? fail(r, "can't reach the simulated host's verbs") : 0;
+}
+
+static int start_kernel(struct broker *broker, const struct options *options)
+{
+	int r;
+
+	if (options->simulate) {
+		return start_simulated(broker, options->host);
+	}
+	r = kernel_linux_new(&broker->kernel);
+	return r < 0 ? fail(r, "can't use the kernel") : 0;
+}
+
+/* -- the bus -- */
+
+static void handle_disconnected(struct bus *bus, void *userdata)
+{
+	struct broker *broker = userdata;
+
+	(void)bus;
+	log_error("the bus closed the connection: ending");
+	(void)sd_event_exit(broker->event, EXIT_FAILURE);
+}
+
+static int start_bus(struct broker *broker)
+{
+	struct error error;
+	int r = bus_connect_system(broker->event, &broker->bus);
+
+	if (r < 0) {
+		return fail(r, "can't connect to the system bus");
+	}
+	bus_set_disconnected(broker->bus, handle_disconnected, broker);
+	r = service_new(broker->bus, broker->manager, broker->simulator, &broker->service);
+	if (r < 0) {
+		return fail(r, "can't put the objects on the bus");
+	}
+	if (bus_request_name(broker->bus, BUS_NAME, &error)) {
+		log_error("%s", error.text);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+/* -- the whole -- */
+
+static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info,
+			 void *userdata)
+{
+	struct broker *broker = userdata;
+
+	(void)source;
+	log_info("signal %u: closing all address spaces", info->ssi_signo);
+	(void)sd_notify(0, "STOPPING=1");
+	manager_stop(broker->manager);
+	return 0;
+}
+
+static int start_event(struct broker *broker)
+{
+	sigset_t signals;
+	int r;
+
+	/* SIGCHLD as well: children are noticed through the event loop. */
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
+	r = sd_event_new(&broker->event);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_event_add_signal(broker->event, NULL, SIGTERM, handle_signal, broker);
+	if (r < 0) {
+		return r;
+	}
+	return sd_event_add_signal(broker->event, NULL, SIGINT, handle_signal, broker);
+}
+
+static int start(struct broker *broker, const struct options *options)
+{
+	struct error error;
+	int r = start_event(broker);
+
+	if (r < 0) {
+		return fail(r, "can't make an event loop");
+	}
+	r = program_find("spaprd-worker", ENV_WORKER, broker->worker_program);
+	if (r < 0) {
+		return fail(r, "can't find spaprd-worker");
+	}
+	r = start_kernel(broker, options);
+	if (r < 0) {
+		return r;
+	}
+	if (manager_new(broker->event, broker->kernel, options->simulate, broker->worker_program,
+			&broker->manager, &error)) {
+		log_error("%s", error.text);
+		return -EIO;
+	}
+	return start_bus(broker);
+}
+
+static void stop(struct broker *broker)
+{
+	broker->service = service_free(broker->service);
+	broker->bus = bus_free(broker->bus);
+	broker->manager = manager_free(broker->manager);
+	broker->simulator = simulator_free(broker->simulator);
+	broker->kernel = kernel_free(broker->kernel);
+	if (broker->simhost > 0) {
+		/* It ends, and takes its sysfs tree along, when the last worker has let go of it.
+		 */
+		(void)waitpid(broker->simhost, NULL, 0);
+	}
+	broker->event = sd_event_unref(broker->event);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {.simulate = false};
+	struct broker broker = {.simhost = 0};
+	int status = EXIT_SUCCESS;
+
+	if (!read_options(argc, argv, &options, &status)) {
+		return status;
+	}
+	log_open("spaprd", options.verbose ? LOG_DEBUG : LOG_INFO);
+	if (start(&broker, &options) < 0) {
+		stop(&broker);
+		return EXIT_FAILURE;
+	}
+	log_info(SPAPRD_VERSION " on a %s%s host with %zu groups, name " BUS_NAME,
+		 options.simulate ? "simulated " : "",
+		 host_kind_name(broker.manager->topology->kind), broker.manager->group_count);
+	(void)sd_notify(0, "READY=1");
+	status = sd_event_loop(broker.event);
+	stop(&broker);
+	return status < 0 ? EXIT_FAILURE : status;
+}

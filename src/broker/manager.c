@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "broker/manager.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+
+static void cleanup_manager(struct manager **manager)
+{
+	(void)manager_free(*manager);
+}
+
+int manager_new(sd_event *event, struct kernel *kernel, bool simulated, const char *worker_program,
+		struct manager **ret_manager, struct error *error)
+{
+	cleanup(cleanup_manager) struct manager *manager = calloc(1, sizeof(*manager));
+	int r;
+
+	if (!manager) {
+		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the manager");
+	}
+	manager->event = sd_event_ref(event);
+	manager->kernel = kernel;
+	manager->simulated = simulated;
+	manager->worker_program = worker_program;
+	r = topology_read(kernel->sysfs_root, &manager->topology, error);
+	if (r) {
+		return r;
+	}
+	manager->groups = calloc(manager->topology->group_count + 1, sizeof(*manager->groups));
+	if (!manager->groups) {
+		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the groups");
+	}
+	manager->group_count = manager->topology->group_count;
+	for (size_t i = 0; i < manager->group_count; i++) {
+		manager->groups[i].host = &manager->topology->groups[i];
+	}
+	*ret_manager = steal_pointer(manager);
+	return 0;
+}
+
+struct manager *manager_free(struct manager *manager)
+{
+	if (manager) {
+		while (manager->spaces) {
+			struct space *space = manager->spaces;
+
+			manager->spaces = space->next;
+			(void)space_free(space);
+		}
+		free(manager->groups);
+		manager->topology = topology_free(manager->topology);
+		manager->event = sd_event_unref(manager->event);
+		free(manager);
+	}
+	return NULL;
+}
+
+void manager_observe(struct manager *manager, const struct manager_observer *observer,
+		     void *userdata)
+{
+	manager->observer = observer;
+	manager->observer_userdata = userdata;
+}
+
+int manager_find_group(struct manager *manager, uint32_t id, struct group **ret_group,
+		       struct error *error)
+{
+	const struct topology_group *host = topology_find_group(manager->topology, id);
+
+	if (!host) {
+		return error_set(error, ERROR_NOT_FOUND, 0,
+				 "this host has no IOMMU group %" PRIu32 "; it has %zu groups", id,
+				 manager->group_count);
+	}
+	*ret_group = &manager->groups[host - manager->topology->groups];
+	return 0;
+}
+
+int manager_find_device(struct manager *manager, const char *name,
+			const struct topology_device **ret_device, struct error *error)
+{
+	const struct topology_device *device = topology_find_device(manager->topology, name);
+
+	if (!device) {
+		return error_set(error, ERROR_NOT_FOUND, 0,
+				 "no device %.64s is in an IOMMU group of this host; names look "
+				 "like 0001:01:00.0",
+				 name);
+	}
+	*ret_device = device;
+	return 0;
+}
+
+uint64_t manager_locked_bytes(const struct manager *manager)
+{
+	uint64_t sum = 0;
+
+	for (const struct space *space = manager->spaces; space; space = space->next) {
+		sum += space->counts.locked_bytes;
+	}
+	return sum;
+}
+
+static void exit_when_empty(struct manager *manager)
+{
+	if (manager->stopping && !manager->spaces) {
+		(void)sd_event_exit(manager->event, 0);
+	}
+}
+
+void manager_stop(struct manager *manager)
+{
+	manager->stopping = true;
+	for (struct space *space = manager->spaces; space; space = space->next) {
+		if (!space->closing) {
+			(void)space_close(space, NULL, NULL, NULL);
+		}
+	}
+	exit_when_empty(manager);
+}
+
+void manager_forget_space(struct manager *manager, struct space *space)
+{
+	for (struct space **link = &manager->spaces; *link; link = &(*link)->next) {
+		if (*link == space) {
+			*link = space->next;
+			manager->space_count--;
+			break;
+		}
+	}
+	exit_when_empty(manager);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The broker's root object: the host, its groups, and the address spaces. It knows nothing of
+ * D-Bus: what happens is told to an observer.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "broker/group.h"
+#include "broker/space.h"
+#include "common/error.h"
+#include "host/kernel.h"
+#include "host/topology.h"
+
+/* Address spaces that may exist at the same time. */
+#define MANAGER_SPACES_MAX 1024
+
+struct manager_observer {
+	void (*space_added)(void *userdata, struct space *space);
+	/* why: NULL when it was closed, else how its worker came to its end. The space is freed
+	 * next. */
+	void (*space_removed)(void *userdata, struct space *space, const char *why);
+	void (*space_changed)(void *userdata, struct space *space, unsigned int what);
+	void (*container_added)(void *userdata, struct space *space,
+				const struct worker_container *container);
+	void (*container_removed)(void *userdata, struct space *space,
+				  const struct worker_container *container);
+	/* The group came to an address space or left one. */
+	void (*group_changed)(void *userdata, struct group *group);
+};
+
+struct manager {
+	sd_event *event;
+	struct kernel *kernel;
+	bool simulated;
+	const char *worker_program;
+	struct topology *topology;
+	struct group *groups; /* one for each of the topology's, in the same order */
+	size_t group_count;
+	struct space *spaces;
+	size_t space_count;
+	unsigned int next_space;
+	bool stopping;
+	const struct manager_observer *observer;
+	void *observer_userdata;
+};
+
+/*
+ * Read the host's topology through the kernel's sysfs. The kernel and the path stay the caller's
+ * and outlive the manager. 0 or a code.
+ */
+int manager_new(sd_event *event, struct kernel *kernel, bool simulated, const char *worker_program,
+		struct manager **ret_manager, struct error *error);
+
+/* Frees the spaces as well: their workers notice and tear down. Takes NULL, returns NULL. */
+struct manager *manager_free(struct manager *manager);
+
+/* At most one observer; it must be set before the first space is made. */
+void manager_observe(struct manager *manager, const struct manager_observer *observer,
+		     void *userdata);
+
+/* ERROR_NOT_FOUND names the number and what there is. */
+int manager_find_group(struct manager *manager, uint32_t id, struct group **ret_group,
+		       struct error *error);
+int manager_find_device(struct manager *manager, const char *name,
+			const struct topology_device **ret_device, struct error *error);
+
+/* Bytes that the kernel has locked for all address spaces together. */
+uint64_t manager_locked_bytes(const struct manager *manager);
+
+/* Close every space, then end the event loop. */
+void manager_stop(struct manager *manager);
+
+/* For space.c: a space has come to its end. Takes it out of the list and ends the loop if it is
+ * time. */
+void manager_forget_space(struct manager *manager, struct space *space);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The verbs of the simulated host (sim/control.h) on the broker's event loop: each returns at once,
+ * and its handler is called once with the reply.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "common/error.h"
+#include "host/kernel.h"
+#include "sim/control.h"
+
+struct simulator;
+
+typedef void (*simulator_handler)(void *userdata, const struct sim_control_reply *reply);
+
+/* Called when the simulated host is gone; nothing works any more then. */
+typedef void (*simulator_lost)(void *userdata);
+
+/* A connection of its own to the host behind the kernel. 0 or -errno. */
+int simulator_new(sd_event *event, struct kernel *sim, simulator_lost lost, void *userdata,
+		  struct simulator **ret_simulator);
+
+/* What waits is not answered any more. Takes NULL, returns NULL. */
+struct simulator *simulator_free(struct simulator *simulator);
+
+/* 0, or a code (ERROR_BUSY when too much is waiting, ERROR_KERNEL) and the handler is not called.
+ */
+int simulator_dma_read(struct simulator *simulator, const char *device, uint64_t iova,
+		       uint32_t size, simulator_handler handler, void *userdata,
+		       struct error *error);
+int simulator_dma_write(struct simulator *simulator, const char *device, uint64_t iova,
+			const void *data, uint32_t size, simulator_handler handler, void *userdata,
+			struct error *error);
+int simulator_statistics(struct simulator *simulator, simulator_handler handler, void *userdata,
+			 struct error *error);
+int simulator_fail_next(struct simulator *simulator, const char *operation, uint32_t skip,
+			int32_t errnum, simulator_handler handler, void *userdata,
+			struct error *error);
+int simulator_delay(struct simulator *simulator, const char *operation, uint32_t milliseconds,
+		    simulator_handler handler, void *userdata, struct error *error);

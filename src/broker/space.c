@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "broker/space.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/group.h"
+#include "broker/manager.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "sim/client.h"
+
+/* Longer than any teardown of windows within the table limits; then the worker is killed. */
+#define CLOSE_DEADLINE_USEC (60 * UINT64_C(1000000))
+
+/* The largest answer to a request that changes the structure. */
+union structural_answer {
+	struct worker_container container;
+	struct worker_memory memory;
+	struct worker_window window;
+};
+
+/* A request that changes the structure, from its sending until the new description is there. */
+struct change {
+	struct space *space;
+	struct group *group; /* that is being attached or detached, or NULL */
+	bool attaching;
+	worker_answer_handler handler;
+	void *userdata;
+	union structural_answer answer;
+	size_t answer_size;
+};
+
+/* -- the description -- */
+
+#define OBSERVE(space, event, ...) \
+	(space)->manager->observer->event((space)->manager->observer_userdata, __VA_ARGS__)
+
+static struct group *find_group(struct space *space, uint32_t id)
+{
+	struct group *group = NULL;
+
+	return manager_find_group(space->manager, id, &group, NULL) ? NULL : group;
+}
+
+static bool has_container(const struct worker_container *containers, uint32_t count, uint32_t id)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (containers[i].container_id == id) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void release_group(struct space *space, struct group *group)
+{
+	if (group && group->space == space) {
+		group->space = NULL;
+		group->container_id = 0;
+		OBSERVE(space, group_changed, group);
+	}
+}
+
+static void forget_containers(struct space *space, const struct worker_container *kept,
+			      uint32_t kept_count)
+{
+	for (uint32_t i = 0; i < space->container_count; i++) {
+		const struct worker_container *old = &space->containers[i];
+
+		if (!has_container(kept, kept_count, old->container_id)) {
+			OBSERVE(space, container_removed, space, old);
+			release_group(space, find_group(space, old->group));
+		}
+	}
+}
+
+static void learn_container(struct space *space, const struct worker_container *container)
+{
+	struct group *group = find_group(space, container->group);
+
+	OBSERVE(space, container_added, space, container);
+	if (group) {
+		group->space = space;
+		group->container_id = container->container_id;
+		OBSERVE(space, group_changed, group);
+	}
+}
+
+static void learn_containers(struct space *space, const struct worker_container *now,
+			     uint32_t count)
+{
+	struct worker_container old[WORKER_CONTAINERS_MAX];
+	uint32_t old_count = space->container_count;
+
+	memcpy(old, space->containers, old_count * sizeof(*old));
+	forget_containers(space, now, count);
+	memcpy(space->containers, now, count * sizeof(*now));
+	space->container_count = count;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!has_container(old, old_count, now[i].container_id)) {
+			learn_container(space, &space->containers[i]);
+		}
+	}
+}
+
+/* Whether an array of plain records differs from the copy of it that we hold. */
+static bool differs(const void *a, uint32_t a_count, const void *b, uint32_t b_count, size_t size)
+{
+	return a_count != b_count || memcmp(a, b, a_count * size) != 0;
+}
+
+static void learn_description(struct space *space, const struct worker_description *description)
+{
+	const struct worker_memory *memory = (const void *)(description + 1);
+	const struct worker_window *windows = (const void *)(memory + description->memory_count);
+	const struct worker_container *containers =
+		(const void *)(windows + description->window_count);
+	unsigned int what = 0;
+
+	if (differs(memory, description->memory_count, space->memory, space->memory_count,
+		    sizeof(*memory))) {
+		memcpy(space->memory, memory, description->memory_count * sizeof(*memory));
+		space->memory_count = description->memory_count;
+		what |= SPACE_CHANGED_MEMORY;
+	}
+	if (differs(windows, description->window_count, space->windows, space->window_count,
+		    sizeof(*windows))) {
+		memcpy(space->windows, windows, description->window_count * sizeof(*windows));
+		space->window_count = description->window_count;
+		what |= SPACE_CHANGED_WINDOWS;
+	}
+	if (differs(containers, description->container_count, space->containers,
+		    space->container_count, sizeof(*containers))) {
+		learn_containers(space, containers, description->container_count);
+		what |= SPACE_CHANGED_CONTAINERS;
+	}
+	if (what) {
+		OBSERVE(space, space_changed, space, what);
+	}
+}
+
+static bool description_is_sound(const struct worker_answer *answer)
+{
+	const struct worker_description *description = answer->body;
+
+	return answer->size >= sizeof(*description) &&
+	       description->memory_count <= WORKER_MEMORY_MAX &&
+	       description->window_count <= WORKER_WINDOWS_MAX &&
+	       description->container_count <= WORKER_CONTAINERS_MAX &&
+	       answer->size ==
+		       sizeof(*description) +
+			       description->memory_count * sizeof(struct worker_memory) +
+			       description->window_count * sizeof(struct worker_window) +
+			       description->container_count * sizeof(struct worker_container);
+}
+
+/* -- requests that change the structure -- */
+
+static void change_finish(struct change *change, const struct worker_answer *answer)
+{
+	if (change->attaching && change->group->container_id == 0) {
+		release_group(change->space, change->group);
+	}
+	change->handler(change->userdata, answer);
+	free(change);
+}
+
+static void handle_description(void *userdata, const struct worker_answer *answer)
+{
+	struct change *change = userdata;
+	struct worker_answer result = {.body = &change->answer, .size = change->answer_size};
+
+	if (answer->error.code != ERROR_NONE) {
+		change_finish(change, answer);
+		return;
+	}
+	if (!description_is_sound(answer)) {
+		(void)error_set(&result.error, ERROR_KERNEL, EPROTO,
+				"the worker of address space %u described itself in %zu bytes that "
+				"make no sense",
+				change->space->number, answer->size);
+	} else {
+		learn_description(change->space, answer->body);
+	}
+	change_finish(change, &result);
+}
+
+static void handle_change_answer(void *userdata, const struct worker_answer *answer)
+{
+	struct change *change = userdata;
+	struct worker_answer failure = *answer;
+
+	if (answer->error.code == ERROR_NONE && answer->size <= sizeof(change->answer)) {
+		memcpy(&change->answer, answer->body, answer->size);
+		change->answer_size = answer->size;
+		if (worker_process_request(change->space->worker, WORKER_DESCRIBE, NULL, 0, NULL, 0,
+					   handle_description, change, &failure.error) == 0) {
+			return;
+		}
+	}
+	if (failure.error.code == ERROR_GROUP_NOT_VIABLE && change->group) {
+		topology_explain_group(change->space->manager->topology, change->group->host,
+				       &failure.error);
+	}
+	change_finish(change, &failure);
+}
+
+static bool changes_structure(enum worker_request_type type)
+{
+	switch (type) {
+	case WORKER_DESCRIBE:
+	case WORKER_MAP:
+	case WORKER_UNMAP:
+	case WORKER_TRANSLATE:
+	case WORKER_LIST_MAPPINGS:
+	case WORKER_CLOSE:
+	case WORKER_REQUEST_TYPE_COUNT:
+		return false;
+	case WORKER_ATTACH_GROUP:
+	case WORKER_DETACH_GROUP:
+	case WORKER_ADD_MEMORY:
+	case WORKER_REMOVE_MEMORY:
+	case WORKER_CREATE_WINDOW:
+	case WORKER_REMOVE_WINDOW:
+		return true;
+	}
+	return false;
+}
+
+/* The request as a change that ends with a description. Takes over a group when one comes along. */
+static int request_change(struct space *space, enum worker_request_type type, const void *body,
+			  size_t size, const int *fds, unsigned int fd_count, struct group *group,
+			  worker_answer_handler handler, void *userdata, struct error *error)
+{
+	struct change *change = calloc(1, sizeof(*change));
+	int r;
+
+	if (!change) {
+		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the request");
+	}
+	change->space = space;
+	change->group = group;
+	change->attaching = type == WORKER_ATTACH_GROUP;
+	change->handler = handler;
+	change->userdata = userdata;
+	r = worker_process_request(space->worker, type, body, size, fds, fd_count,
+				   handle_change_answer, change, error);
+	if (r) {
+		free(change);
+	}
+	return r;
+}
+
+static int refuse_when_closing(const struct space *space, struct error *error)
+{
+	return space->closing ? error_set(error, ERROR_BUSY, 0, "address space %u is being closed",
+					  space->number)
+			      : 0;
+}
+
+int space_request(struct space *space, enum worker_request_type type, const void *body, size_t size,
+		  const int *fds, unsigned int fd_count, worker_answer_handler handler,
+		  void *userdata, struct error *error)
+{
+	int r = refuse_when_closing(space, error);
+
+	if (r) {
+		return r;
+	}
+	if (changes_structure(type)) {
+		return request_change(space, type, body, size, fds, fd_count, NULL, handler,
+				      userdata, error);
+	}
+	return worker_process_request(space->worker, type, body, size, fds, fd_count, handler,
+				      userdata, error);
+}
+
+/* -- groups -- */
+
+static int explain_open_failure(const struct space *space, const struct group *group,
+				const char *path, int errnum, struct error *error)
+{
+	if (errnum == EBUSY) {
+		return error_set(error, ERROR_GROUP_BUSY, errnum,
+				 "another program has %s open: end it or wait", path);
+	}
+	if (errnum == ENOENT) {
+		(void)error_set(error, ERROR_GROUP_NOT_VIABLE, errnum,
+				"there is no %s, since no device of the group is bound to vfio-pci",
+				path);
+		topology_explain_group(space->manager->topology, group->host, error);
+		return ERROR_GROUP_NOT_VIABLE;
+	}
+	return error_set(error, ERROR_KERNEL, errnum, "can't open %s", path);
+}
+
+static int open_group_nodes(const struct space *space, const struct group *group, int ret_fds[2],
+			    struct error *error)
+{
+	struct kernel *kernel = space->manager->kernel;
+	char path[32];
+	int container = kernel_open_node(kernel, NODE_CONTAINER);
+	int fd;
+
+	if (container < 0) {
+		return error_set(error, ERROR_KERNEL, -container,
+				 "can't open " NODE_CONTAINER ": is the vfio module loaded?");
+	}
+	(void)snprintf(path, sizeof(path), NODE_GROUP_PREFIX "%" PRIu32, group->host->id);
+	fd = kernel_open_node(kernel, path);
+	if (fd < 0) {
+		(void)kernel_close(kernel, container);
+		return explain_open_failure(space, group, path, -fd, error);
+	}
+	ret_fds[0] = container;
+	ret_fds[1] = fd;
+	return 0;
+}
+
+int space_attach_group(struct space *space, struct group *group, worker_answer_handler handler,
+		       void *userdata, struct error *error)
+{
+	struct worker_attach body = {.group = group->host->id};
+	int fds[2];
+	int r = refuse_when_closing(space, error);
+
+	if (r) {
+		return r;
+	}
+	if (group->space) {
+		return error_set(error, ERROR_GROUP_BUSY, 0,
+				 "group %" PRIu32
+				 " is in address space %u \"%s\"%s: detach it first",
+				 group->host->id, group->space->number, group->space->name,
+				 group->space->closing ? ", which is being closed" : "");
+	}
+	if (space->container_count == WORKER_CONTAINERS_MAX) {
+		return error_set(error, ERROR_QUOTA_EXCEEDED, 0,
+				 "address space %u has %d containers", space->number,
+				 WORKER_CONTAINERS_MAX);
+	}
+	r = open_group_nodes(space, group, fds, error);
+	if (r) {
+		return r;
+	}
+	body.container_id = space->next_container;
+	r = request_change(space, WORKER_ATTACH_GROUP, &body, sizeof(body), fds, 2, group, handler,
+			   userdata, error);
+	(void)kernel_close(space->manager->kernel, fds[0]);
+	(void)kernel_close(space->manager->kernel, fds[1]);
+	if (r == 0) {
+		space->next_container++;
+		group->space = space;
+		group->container_id = 0;
+	}
+	return r;
+}
+
+int space_detach_group(struct space *space, struct group *group, worker_answer_handler handler,
+		       void *userdata, struct error *error)
+{
+	struct worker_detach body = {.group = group->host->id};
+	int r = refuse_when_closing(space, error);
+
+	if (r) {
+		return r;
+	}
+	if (group->space != space) {
+		return error_set(error, ERROR_NOT_FOUND, 0,
+				 "group %" PRIu32 " is not in address space %u", group->host->id,
+				 space->number);
+	}
+	return request_change(space, WORKER_DETACH_GROUP, &body, sizeof(body), NULL, 0, group,
+			      handler, userdata, error);
+}
+
+/* -- life and death -- */
+
+static void handle_counts(void *userdata, const struct worker_counts *counts)
+{
+	struct space *space = userdata;
+
+	space->counts = *counts;
+}
+
+static void release_groups(struct space *space)
+{
+	struct manager *manager = space->manager;
+
+	forget_containers(space, NULL, 0);
+	space->container_count = 0;
+	for (size_t i = 0; i < manager->group_count; i++) {
+		release_group(space, &manager->groups[i]); /* one that was being attached */
+	}
+}
+
+static void handle_worker_gone(void *userdata, const char *why)
+{
+	struct space *space = userdata;
+	struct manager *manager = space->manager;
+	worker_answer_handler closed = space->closed;
+	void *closed_userdata = space->closed_userdata;
+	struct worker_answer answer = {.body = NULL};
+
+	if (!space->closing) {
+		log_write(LOG_ERR, LOG_SPACE(space->number), "the worker is lost: %s", why);
+	}
+	release_groups(space);
+	OBSERVE(space, space_removed, space, space->closing ? NULL : why);
+	manager_forget_space(manager, space);
+	(void)space_free(space);
+	if (closed) {
+		closed(closed_userdata, &answer);
+	}
+}
+
+struct space *space_free(struct space *space)
+{
+	if (space) {
+		space->close_deadline = sd_event_source_disable_unref(space->close_deadline);
+		space->worker = worker_process_free(space->worker);
+		free(space->name);
+		free(space->owner);
+		free(space);
+	}
+	return NULL;
+}
+
+static int start_worker(struct space *space, struct error *error)
+{
+	struct manager *manager = space->manager;
+	cleanup(cleanup_fd) int simhost = -1;
+	struct worker_start start = {
+		.program = manager->worker_program,
+		.space = space->number,
+		.counts = handle_counts,
+		.gone = handle_worker_gone,
+		.userdata = space,
+	};
+	int r;
+
+	if (manager->simulated) {
+		r = sim_connection_new(manager->kernel, &simhost);
+		if (r < 0) {
+			return error_set(error, ERROR_KERNEL, -r, "can't reach the simulated host");
+		}
+	}
+	start.simhost = simhost;
+	return worker_process_new(manager->event, &start, &space->worker, error);
+}
+
+static void cleanup_space(struct space **space)
+{
+	(void)space_free(*space);
+}
+
+int space_new(struct manager *manager, const struct space_options *options,
+	      worker_answer_handler ready, void *userdata, struct space **ret_space,
+	      struct error *error)
+{
+	cleanup(cleanup_space) struct space *space = NULL;
+	int r;
+
+	if (manager->stopping || manager->space_count >= MANAGER_SPACES_MAX) {
+		return error_set(error, ERROR_QUOTA_EXCEEDED, 0,
+				 "there are %zu address spaces of at most %d%s",
+				 manager->space_count, MANAGER_SPACES_MAX,
+				 manager->stopping ? ", and spaprd is stopping" : "");
+	}
+	space = calloc(1, sizeof(*space));
+	if (space) {
+		space->name = strdup(options->name);
+		space->owner = strdup(options->owner);
+	}
+	if (!space || !space->name || !space->owner) {
+		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for an address space");
+	}
+	space->manager = manager;
+	space->number = manager->next_space;
+	space->next_container = 1;
+	space->uid = options->uid;
+	space->keep = options->keep;
+	r = start_worker(space, error);
+	if (r) {
+		return r;
+	}
+	r = worker_process_request(space->worker, WORKER_DESCRIBE, NULL, 0, NULL, 0, ready,
+				   userdata, error);
+	if (r) {
+		return r;
+	}
+	manager->next_space++;
+	manager->space_count++;
+	space->next = manager->spaces;
+	manager->spaces = space;
+	OBSERVE(space, space_added, space);
+	*ret_space = steal_pointer(space);
+	return 0;
+}
+
+static int handle_close_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct space *space = userdata;
+
+	(void)source;
+	(void)usec;
+	log_write(LOG_ERR, LOG_SPACE(space->number),
+		  "process %d did not tear down in time (it may be blocked in the kernel): killing "
+		  "it",
+		  (int)worker_process_pid(space->worker));
+	worker_process_kill(space->worker, SIGKILL);
+	return 0;
+}
+
+/* The process ends next; handle_worker_gone does the rest. */
+static void handle_close_answer(void *userdata, const struct worker_answer *answer)
+{
+	struct space *space = userdata;
+
+	if (answer->error.code != ERROR_NONE && answer->error.code != ERROR_WORKER_LOST) {
+		log_write(LOG_WARNING, LOG_SPACE(space->number), "teardown: %s, ignoring",
+			  answer->error.text);
+	}
+}
+
+int space_close(struct space *space, worker_answer_handler handler, void *userdata,
+		struct error *error)
+{
+	int r = refuse_when_closing(space, error);
+
+	if (r) {
+		return r;
+	}
+	r = worker_process_request(space->worker, WORKER_CLOSE, NULL, 0, NULL, 0,
+				   handle_close_answer, space, error);
+	if (r) {
+		return r;
+	}
+	space->closing = true;
+	space->closed = handler;
+	space->closed_userdata = userdata;
+	(void)sd_event_add_time_relative(space->manager->event, &space->close_deadline,
+					 CLOCK_MONOTONIC, CLOSE_DEADLINE_USEC, 0,
+					 handle_close_deadline, space);
+	return 0;
+}
