@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What spaprd shows on the bus, as plain structures.
+ *
+ * A model is made of two replies and keeps them: all strings belong to it. What the replies hold is
+ * checked once, here: each property is there with its type, ranges are ranges, page sizes fit 64
+ * bits. Interfaces and properties that this version doesn't know are skipped.
+ */
+#pragma once
+
+#include <dbus/dbus.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/range.h"
+
+#define MODEL_UNKNOWN UINT32_MAX /* a PE or PHB number that the host doesn't tell */
+#define MODEL_NOWHERE "/"        /* the path of an address space or container that isn't there */
+
+struct model_strings {
+	const char **items;
+	size_t count;
+};
+
+struct model_window {
+	struct range range;
+	uint32_t page_shift; /* below 64 */
+	uint32_t levels;
+};
+
+struct model_windows {
+	struct model_window *items; /* ascending */
+	size_t count;
+};
+
+#define MODEL_MEMORY_READ_ONLY  1U
+#define MODEL_MEMORY_IDENTITY   2U
+#define MODEL_MEMORY_RAM_DEVICE 4U
+
+struct model_memory {
+	uint32_t id;
+	struct range range; /* of gpa */
+	uint64_t offset;    /* in its file */
+	uint32_t flags;
+};
+
+struct model_memories {
+	struct model_memory *items; /* ascending gpa */
+	size_t count;
+};
+
+struct model_host {
+	const char *version;
+	const char *kind; /* powernv, pseries, type1 */
+	bool simulated;
+	uint32_t page_size;
+	struct model_strings iommu_types;
+	uint64_t memory_max;
+	uint64_t locked_bytes;
+};
+
+struct model_group {
+	const char *path;
+	uint32_t id;
+	bool viable;
+	struct model_strings devices; /* paths */
+	const char *space;            /* path, or MODEL_NOWHERE */
+	const char *container;        /* path, or MODEL_NOWHERE */
+	uint32_t pe_number;           /* or MODEL_UNKNOWN */
+	uint32_t phb_id;              /* or MODEL_UNKNOWN */
+};
+
+struct model_device {
+	const char *path;
+	const char *name;
+	uint16_t vendor;
+	uint16_t device;
+	uint32_t class;     /* base class, subclass, interface: 0x020000 */
+	const char *driver; /* "" for none */
+	const char *group;  /* path */
+};
+
+struct model_space {
+	const char *path;
+	uint32_t number;
+	const char *name;
+	const char *owner; /* unique bus name; "" when it left */
+	uint32_t uid;
+	struct model_memories memory;
+	struct model_windows windows;
+	struct model_strings containers; /* paths */
+	uint64_t mappings;
+	uint64_t mapped_bytes;
+	uint64_t locked_bytes;
+};
+
+struct model_container {
+	const char *path;
+	uint32_t number;
+	const char *iommu_type;
+	struct model_strings groups; /* paths */
+	uint64_t page_sizes;         /* a bit for each */
+	struct range default_window; /* size 0: none */
+	uint32_t max_windows;
+	uint32_t max_levels;
+	bool eeh;
+};
+
+struct model {
+	DBusMessage *host_reply;
+	DBusMessage *objects_reply;
+	struct model_host host;
+	struct model_group *groups; /* ascending id */
+	size_t group_count;
+	struct model_device *devices; /* ascending name */
+	size_t device_count;
+	struct model_space *spaces; /* ascending number */
+	size_t space_count;
+	struct model_container *containers; /* ascending number within a space */
+	size_t container_count;
+};
+
+/*
+ * Read the replies of Properties.GetAll(Manager) and ObjectManager.GetManagedObjects(); references
+ * are taken on both. The error names the object and the property that is not as it should be.
+ */
+int model_new(DBusMessage *host_reply, DBusMessage *objects_reply, struct model **ret_model,
+	      struct error *error);
+
+/* Takes NULL, returns NULL. */
+struct model *model_free(struct model *model);
+
+static inline void cleanup_model(struct model **model)
+{
+	*model = model_free(*model);
+}
+
+/* By path; NULL when there is none. */
+const struct model_group *model_find_group(const struct model *model, const char *path);
+const struct model_device *model_find_device(const struct model *model, const char *path);
+const struct model_space *model_find_space(const struct model *model, const char *path);
+const struct model_container *model_find_container(const struct model *model, const char *path);
+
+/* Whether the device's driver keeps its group from VFIO. */
+bool model_device_blocks(const struct model_device *device);
+
+/* Whether the device is VFIO's: its driver is VFIO's own or a variant of it. */
+bool model_device_is_given(const struct model_device *device);
+
+/* Check a window as a reply gives it. The error names what is wrong. */
+int model_window_check(const struct model_window *window, struct error *error);
