@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Bad input over the bus: each gets its named error and changes nothing, in every state that an
+ * address space can be in.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "world.h"
+
+#define MEMORY_SIZE UINT64_C(0x100000)
+#define GPA         UINT64_C(0x200000)
+#define TOP         (UINT64_MAX - 0xfff) /* the last page's address */
+
+/* How far an address space has come. */
+enum stage {
+	STAGE_EMPTY,
+	STAGE_MEMORY,
+	STAGE_GROUP,
+	STAGE_BOTH,
+	STAGE_MAPPED,
+	STAGE_COUNT,
+};
+
+static const char *const stage_names[STAGE_COUNT] = {"empty", "memory", "group", "both", "mapped"};
+
+struct space {
+	const struct world *world;
+	DBusConnection *client;
+	char *path;
+	enum stage stage;
+	int fd;
+	uint32_t memory_id;
+};
+
+static void space_open(struct space *space, const struct world *world, enum stage stage)
+{
+	*space = (struct space){.world = world, .client = world->client, .stage = stage};
+	space->path = space_create(space->client, stage_names[stage]);
+	space->fd = memory_new(MEMORY_SIZE);
+	if (stage != STAGE_EMPTY && stage != STAGE_GROUP) {
+		space->memory_id = add_memory(space->client, space->path, space->fd, 0, GPA,
+					      MEMORY_SIZE, 0, NULL);
+	}
+	if (stage >= STAGE_GROUP) {
+		attach(space->client, space->path, DEVICE_EDU, NULL);
+	}
+	if (stage == STAGE_MAPPED) {
+		map(space->client, space->path, 0x10000, GPA, 0x4000, PROT_DEVICE_BOTH, NULL);
+	}
+}
+
+static bool has_memory(const struct space *space)
+{
+	return space->memory_id != 0;
+}
+
+static bool has_group(const struct space *space)
+{
+	return space->stage >= STAGE_GROUP;
+}
+
+/* What must be the same after a refusal. */
+struct picture {
+	uint64_t numbers[6];
+};
+
+static struct picture take_picture(const struct space *space)
+{
+	static const char *const counters[] = {"Mappings", "MappedBytes", "LockedBytes"};
+	static const char *const arrays[] = {"Memory", "Windows", "Containers"};
+	struct picture picture;
+
+	for (size_t i = 0; i < 3; i++) {
+		picture.numbers[i] =
+			get_number(space->client, space->path, BUS_INTERFACE_SPACE, counters[i]);
+		picture.numbers[3 + i] =
+			get_count(space->client, space->path, BUS_INTERFACE_SPACE, arrays[i]);
+	}
+	return picture;
+}
+
+/* -- one function for each method -- */
+
+static void refuse_memory_ranges(const struct space *space)
+{
+	static const struct {
+		uint64_t offset;
+		uint64_t gpa;
+		uint64_t size;
+		uint32_t flags;
+		const char *refusal;
+	} cases[] = {
+		{0, 0, 0, 0, "InvalidArgument"},                          /* empty */
+		{0, 0, 0x800, 0, "InvalidArgument"},                      /* no whole page */
+		{0x800, 0, 0x1000, 0, "InvalidArgument"},                 /* offset inside a page */
+		{0, 0x800, 0x1000, 0, "InvalidArgument"},                 /* gpa inside a page */
+		{0, 0, MEMORY_SIZE + 0x10000, 0, "InvalidArgument"},      /* past the file's end */
+		{MEMORY_SIZE, 0, 0x10000, 0, "InvalidArgument"},          /* behind the file */
+		{TOP, 0, 0x10000, 0, "InvalidArgument"},                  /* offset wraps */
+		{0, TOP, 0x20000, 0, "InvalidArgument"},                  /* gpa wraps */
+		{0, GPA + MEMORY_SIZE, UINT64_MAX, 0, "InvalidArgument"}, /* wraps, not aligned */
+		{0, GPA + MEMORY_SIZE, UINT64_C(1) << 62, 0, "InvalidArgument"}, /* huge */
+		{0, 0, 0x10000, 8, "InvalidArgument"},                           /* unknown flag */
+		{0, 0, 0x10000, 0xffffffff, "InvalidArgument"},                  /* all flags */
+		{0, 0, 0x10000, 2, "Unsupported"},                               /* identity */
+		{0, 0, 0x10000, 4, "Unsupported"},                               /* ram-device */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		(void)add_memory(space->client, space->path, space->fd, cases[i].offset,
+				 cases[i].gpa, cases[i].size, cases[i].flags, cases[i].refusal);
+	}
+	if (has_memory(space)) {
+		(void)add_memory(space->client, space->path, space->fd, 0, GPA, 0x10000, 0,
+				 "MemoryInUse");
+		(void)add_memory(space->client, space->path, space->fd, 0, GPA - 0x10000, 0x20000,
+				 0, "MemoryInUse");
+		(void)add_memory(space->client, space->path, space->fd, 0,
+				 GPA + MEMORY_SIZE - 0x10000, 0x20000, 0, "MemoryInUse");
+	}
+	remove_memory(space->client, space->path, 0, "NotFound");
+	remove_memory(space->client, space->path, UINT32_MAX, "NotFound");
+}
+
+static void refuse_fd(const struct space *space, int fd, const char *word)
+{
+	(void)add_memory(space->client, space->path, fd, 0, 0, 0x10000, 0, "InvalidArgument");
+	if (!strstr(last_error_text(), word)) {
+		fail_msg("\"%s\" does not say \"%s\"", last_error_text(), word);
+	}
+	(void)close(fd);
+}
+
+static void refuse_fds(const struct space *space)
+{
+	int unsealed = memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int read_only = memory_new(0x10000);
+	int frozen = memory_new(0x10000);
+	char path[64];
+	int sockets[2];
+	int pipes[2];
+
+	assert_int_equal(ftruncate(unsealed, 0x10000), 0);
+	refuse_fd(space, unsealed, "F_SEAL_SHRINK");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+	refuse_fd(space, sockets[0], "socket");
+	(void)close(sockets[1]);
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	refuse_fd(space, pipes[0], "pipe");
+	(void)close(pipes[1]);
+	refuse_fd(space, open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "directory");
+	refuse_fd(space, open("/dev/null", O_RDWR | O_CLOEXEC), "device");
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", read_only);
+	refuse_fd(space, open(path, O_RDONLY | O_CLOEXEC), "read");
+	refuse_fd(space, open(path, O_PATH | O_CLOEXEC), "O_PATH");
+	(void)close(read_only);
+	assert_int_equal(fcntl(frozen, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	refuse_fd(space, frozen, "F_SEAL_WRITE");
+}
+
+static void refuse_groups(const struct space *space)
+{
+	DBusConnection *client = space->client;
+	uint32_t group = 4294967295U;
+	char *other;
+
+	attach(client, space->path, DEVICE_NOT_VIABLE, "GroupNotViable");
+	assert_non_null(strstr(last_error_text(), "0003:01:00.1 is bound to e1000e"));
+	attach(client, space->path, DEVICE_UNBOUND, "GroupNotViable");
+	assert_non_null(strstr(last_error_text(), "vfio-pci"));
+	(void)call(client, space->path, BUS_INTERFACE_SPACE, "DetachGroup", "NotFound",
+		   DBUS_TYPE_UINT32, &group, DBUS_TYPE_INVALID);
+	detach(client, space->path, DEVICE_NIC, "NotFound");
+	if (has_group(space)) {
+		attach(client, space->path, DEVICE_EDU, "GroupBusy");
+		other = space_create(client, "rival");
+		attach(client, other, DEVICE_EDU, "GroupBusy");
+		assert_non_null(strstr(last_error_text(), stage_names[space->stage]));
+		detach(client, other, DEVICE_EDU, "NotFound");
+		space_close(client, other);
+	}
+	if (space->stage == STAGE_MAPPED) {
+		detach(client, space->path, DEVICE_EDU, "MemoryInUse");
+	}
+}
+
+static void refuse_windows(const struct space *space)
+{
+	static const struct {
+		struct window window;
+		const char *refusal;
+	} cases[] = {
+		{{WINDOW_ANYWHERE, 0x3000000, 12, 1}, "InvalidArgument"}, /* no power of two */
+		{{WINDOW_ANYWHERE, 1, 12, 1}, "InvalidArgument"},         /* less than a page */
+		{{WINDOW_ANYWHERE, UINT64_C(1) << 63, 12, 1}, "QuotaExceeded"}, /* too many TCEs */
+		{{WINDOW_ANYWHERE, UINT64_C(1) << 30, 13, 1}, "PageSize"}, /* not in the mask */
+		{{WINDOW_ANYWHERE, UINT64_C(1) << 30, 63, 1}, "PageSize"},
+		{{WINDOW_ANYWHERE, UINT64_C(1) << 30, UINT32_MAX, 1}, "PageSize"},
+		{{WINDOW_ANYWHERE, UINT64_C(1) << 30, 12, 9}, "InvalidArgument"},
+		{{WINDOW_ANYWHERE, UINT64_C(1) << 30, 12, UINT32_MAX}, "InvalidArgument"},
+		{{WINDOW_ANYWHERE, UINT64_C(1) << 31, 12, 5}, "InvalidArgument"}, /* too deep */
+		{{0, UINT64_C(1) << 30, 12, 1}, "WindowOverlap"}, /* the default one */
+		{{0x800, UINT64_C(1) << 30, 12, 1}, "InvalidArgument"},
+		{{TOP, UINT64_C(1) << 30, 12, 1}, "InvalidArgument"}, /* wraps */
+	};
+	uint32_t flags = 1;
+	dbus_uint64_t start = WINDOW_ANYWHERE;
+	dbus_uint64_t size = UINT64_C(1) << 30;
+	uint32_t shift = 12;
+	uint32_t levels = 1;
+
+	if (!has_group(space)) {
+		(void)create_window(space->client, space->path,
+				    (struct window){WINDOW_ANYWHERE, UINT64_C(1) << 30, 12, 1},
+				    "NotFound");
+		remove_window(space->client, space->path, 0, "NotFound");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		(void)create_window(space->client, space->path, cases[i].window, cases[i].refusal);
+	}
+	(void)call(space->client, space->path, BUS_INTERFACE_SPACE, "CreateWindow",
+		   "InvalidArgument", DBUS_TYPE_UINT64, &start, DBUS_TYPE_UINT64, &size,
+		   DBUS_TYPE_UINT32, &shift, DBUS_TYPE_UINT32, &levels, DBUS_TYPE_UINT32, &flags,
+		   DBUS_TYPE_INVALID);
+	/* The kernel would take any address inside of a window for its start. */
+	remove_window(space->client, space->path, 0x1000, "NotFound");
+	remove_window(space->client, space->path, UINT64_MAX, "NotFound");
+	if (space->stage == STAGE_MAPPED) {
+		remove_window(space->client, space->path, 0, "MemoryInUse");
+	}
+}
+
+static void refuse_maps(const struct space *space)
+{
+	const struct {
+		uint64_t iova;
+		uint64_t gpa;
+		uint64_t size;
+		uint32_t prot;
+		const char *refusal;
+	} cases[] = {
+		{0, GPA, 0, 3, "InvalidArgument"},
+		{0, GPA, 0x1000, 0, "InvalidArgument"},
+		{0, GPA, 0x1000, 4, "InvalidArgument"},
+		{0, GPA, 0x1000, UINT32_MAX, "InvalidArgument"},
+		{TOP, GPA, 0x2000, 3, "InvalidArgument"}, /* iova wraps */
+		{0, TOP, 0x2000, 3, "InvalidArgument"},   /* gpa wraps */
+		{0x800, GPA, 0x1000, 3, "PageSize"},      /* inside an IOMMU page */
+		{0, GPA + 0x800, 0x1000, 3, "PageSize"},
+		{0, GPA, 0x800, 3, "PageSize"},
+		{0, GPA - 0x1000, 0x2000, 3, "MemoryUnknown"}, /* begins before the memory */
+		{0, GPA + MEMORY_SIZE, 0x1000, 3, "MemoryUnknown"},
+		{0, GPA + MEMORY_SIZE - 0x1000, 0x2000, 3, "MemoryUnknown"},
+		{DEFAULT_WINDOW, GPA, 0x1000, 3, "OutsideWindow"},
+		{SECOND_WINDOW, GPA, 0x1000, 3, "OutsideWindow"},
+		/* The kernel checks the first page only, and writes behind its table. */
+		{DEFAULT_WINDOW - 0x1000, GPA, 0x2000, 3, "OutsideWindow"},
+		{DEFAULT_WINDOW - 0x1000, GPA, MEMORY_SIZE, 3, "OutsideWindow"},
+	};
+
+	if (!has_group(space)) {
+		map(space->client, space->path, 0, GPA, 0x1000, 3, "OutsideWindow");
+		return;
+	}
+	if (!has_memory(space)) {
+		map(space->client, space->path, 0, GPA, 0x1000, 3, "MemoryUnknown");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		map(space->client, space->path, cases[i].iova, cases[i].gpa, cases[i].size,
+		    cases[i].prot, cases[i].refusal);
+	}
+	if (space->stage == STAGE_MAPPED) {
+		map(space->client, space->path, 0x10000, GPA, 0x4000, 3, "AlreadyMapped");
+		map(space->client, space->path, 0x13000, GPA, 0x1000, 3, "AlreadyMapped");
+		map(space->client, space->path, 0xf000, GPA, 0x10000, 3, "AlreadyMapped");
+	}
+}
+
+static void refuse_unmaps(const struct space *space)
+{
+	uint64_t iova = 0x20000;
+
+	unmap(space->client, space->path, 0, 0, "InvalidArgument");
+	unmap(space->client, space->path, TOP, 0x2000, "InvalidArgument");
+	unmap(space->client, space->path, 0x20000, 0x1000, "NotMapped");
+	unmap(space->client, space->path, 0, UINT64_MAX, "NotMapped");
+	unmap(space->client, space->path, 0x10000, 0x5000, "NotMapped");
+	unmap(space->client, space->path, 0xf000, 0x5000, "NotMapped");
+	if (space->stage == STAGE_MAPPED) {
+		unmap(space->client, space->path, 0x10000, 0x2000, "NotMapped"); /* a half */
+		unmap(space->client, space->path, 0x12000, 0x2000, "NotMapped");
+		remove_memory(space->client, space->path, space->memory_id, "MemoryInUse");
+	}
+	(void)call(space->client, space->path, BUS_INTERFACE_SPACE, "Translate", "NotMapped",
+		   DBUS_TYPE_UINT64, &iova, DBUS_TYPE_INVALID);
+}
+
+static void refuse_signatures(const struct space *space)
+{
+	static const char *const methods[] = {"AttachGroup",  "DetachGroup",  "AddMemory",
+					      "RemoveMemory", "CreateWindow", "RemoveWindow",
+					      "Map",          "Unmap",        "Translate",
+					      "ListMappings", "Close"};
+	const char *text = "a string is never an argument here";
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+		(void)call(space->client, space->path, BUS_INTERFACE_SPACE, methods[i],
+			   DBUS_ERROR_INVALID_ARGS, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
+	}
+}
+
+static void test_refusals(void **state)
+{
+	static void (*const groups_of_refusals[])(const struct space *space) = {
+		refuse_memory_ranges, refuse_fds,    refuse_groups,     refuse_windows,
+		refuse_maps,          refuse_unmaps, refuse_signatures,
+	};
+
+	for (unsigned int stage = STAGE_EMPTY; stage < STAGE_COUNT; stage++) {
+		struct space space;
+		struct picture before;
+		struct picture after;
+
+		space_open(&space, *state, (enum stage)stage);
+		before = take_picture(&space);
+		for (size_t i = 0; i < sizeof(groups_of_refusals) / sizeof(*groups_of_refusals);
+		     i++) {
+			groups_of_refusals[i](&space);
+			after = take_picture(&space);
+			if (memcmp(&before, &after, sizeof(before)) != 0) {
+				fail_msg("in stage %s, refusals number %zu changed something",
+					 stage_names[stage], i);
+			}
+		}
+		space_close(space.client, space.path);
+		(void)close(space.fd);
+		wait_until_nothing_is_left(space.world);
+	}
+}
+
+/* A third window: the kernel has two. */
+static void test_no_window_left(void **state)
+{
+	struct space space;
+	struct window window;
+
+	space_open(&space, *state, STAGE_BOTH);
+	window = create_window(space.client, space.path, (struct window){WINDOW_ANYWHERE, 0, 0, 0},
+			       NULL);
+	(void)create_window(space.client, space.path, (struct window){WINDOW_ANYWHERE, 0, 0, 0},
+			    "NoWindowLeft");
+	map(space.client, space.path, window.start + window.size - 0x1000, GPA, 0x2000, 3,
+	    "OutsideWindow");
+	remove_window(space.client, space.path, window.start + 0x1000, "NotFound");
+	space_close(space.client, space.path);
+	(void)close(space.fd);
+	wait_until_nothing_is_left(space.world);
+}
+
+/*
+ * Where a window starts is only known when it is there: one that is not where it was wanted is
+ * removed again. What stays is the table of the default window, which the kernel makes at the first
+ * CREATE.
+ */
+static void test_window_start(void **state)
+{
+	const struct window elsewhere = {UINT64_C(1) << 32, UINT64_C(1) << 30, 12, 1};
+	struct space space;
+	struct picture before;
+	struct picture after;
+
+	space_open(&space, *state, STAGE_BOTH);
+	(void)create_window(space.client, space.path, elsewhere, "WindowStart");
+	assert_non_null(strstr(last_error_text(), "0x100000000"));
+	assert_non_null(strstr(last_error_text(), "0x800000000000000"));
+	before = take_picture(&space);
+	(void)create_window(space.client, space.path, elsewhere, "WindowStart");
+	after = take_picture(&space);
+	assert_memory_equal(&before, &after, sizeof(before));
+	space_close(space.client, space.path);
+	(void)close(space.fd);
+	wait_until_nothing_is_left(space.world);
+}
+
+static void test_read_only_memory(void **state)
+{
+	struct space space;
+
+	space_open(&space, *state, STAGE_GROUP);
+	(void)add_memory(space.client, space.path, space.fd, 0, 0, 0x10000, 1, NULL);
+	map(space.client, space.path, 0, 0, 0x1000, PROT_DEVICE_WRITES, "InvalidArgument");
+	map(space.client, space.path, 0, 0, 0x1000, PROT_DEVICE_BOTH, "InvalidArgument");
+	map(space.client, space.path, 0, 0, 0x1000, PROT_DEVICE_READS, NULL);
+	space_close(space.client, space.path);
+	(void)close(space.fd);
+	wait_until_nothing_is_left(space.world);
+}
+
+/* An IOMMU page larger than the pages behind the memory. */
+static void test_large_iommu_pages(void **state)
+{
+	struct space space;
+	struct window window;
+
+	space_open(&space, *state, STAGE_BOTH);
+	if (space.world->page_size == 4096) {
+		window = create_window(space.client, space.path,
+				       (struct window){WINDOW_ANYWHERE, UINT64_C(1) << 30, 16, 1},
+				       NULL);
+		map(space.client, space.path, window.start, GPA, 0x10000, 3, "PageSize");
+	}
+	space_close(space.client, space.path);
+	(void)close(space.fd);
+	wait_until_nothing_is_left(space.world);
+}
+
+/* A section and a mapping that end at 2^64. */
+static void test_end_of_addresses(void **state)
+{
+	struct space space;
+	dbus_uint64_t iova = 0;
+	DBusMessage *reply;
+	dbus_uint64_t gpa = 0;
+	dbus_uint64_t left = 0;
+	dbus_uint32_t prot = 0;
+	uint64_t last_page = UINT64_MAX - 0xffff;
+
+	space_open(&space, *state, STAGE_GROUP);
+	(void)add_memory(space.client, space.path, space.fd, 0, last_page, 0x10000, 0, NULL);
+	map(space.client, space.path, 0, last_page, 0x10000, 3, NULL);
+	reply = call(space.client, space.path, BUS_INTERFACE_SPACE, "Translate", NULL,
+		     DBUS_TYPE_UINT64, &iova, DBUS_TYPE_INVALID);
+	assert_true(dbus_message_get_args(reply, NULL, DBUS_TYPE_UINT64, &gpa, DBUS_TYPE_UINT64,
+					  &left, DBUS_TYPE_UINT32, &prot, DBUS_TYPE_INVALID));
+	assert_true(gpa == last_page && left == 0x10000);
+	dbus_message_unref(reply);
+	space_close(space.client, space.path);
+	(void)close(space.fd);
+	wait_until_nothing_is_left(space.world);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refusals),          cmocka_unit_test(test_no_window_left),
+		cmocka_unit_test(test_window_start),      cmocka_unit_test(test_read_only_memory),
+		cmocka_unit_test(test_large_iommu_pages), cmocka_unit_test(test_end_of_addresses),
+	};
+
+	return cmocka_run_group_tests_name("refusals", tests, world_start, world_stop);
+}

@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "world.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CALL_TIMEOUT_MS 60000
+#define WAIT_SECONDS    30
+
+static char error_text[1024];
+
+/* -- waiting -- */
+
+void wait_for(bool (*condition)(void *userdata), void *userdata, const char *what)
+{
+	time_t deadline = time(NULL) + WAIT_SECONDS;
+
+	while (!condition(userdata)) {
+		if (time(NULL) > deadline) {
+			fail_msg("waited %d s in vain: %s", WAIT_SECONDS, what);
+		}
+		(void)usleep(2000);
+	}
+}
+
+/* -- set-up and tear-down -- */
+
+DBusConnection *client_open(void)
+{
+	DBusError error = DBUS_ERROR_INIT;
+	DBusConnection *client = dbus_bus_get_private(DBUS_BUS_SYSTEM, &error);
+
+	if (!client) {
+		fail_msg("no bus: %s", error.message);
+	}
+	dbus_connection_set_exit_on_disconnect(client, FALSE);
+	return client;
+}
+
+void client_close(DBusConnection *client)
+{
+	dbus_connection_close(client);
+	dbus_connection_unref(client);
+}
+
+static void spaprd_path(char ret_path[static PATH_MAX])
+{
+	ssize_t length = readlink("/proc/self/exe", ret_path, PATH_MAX - 16);
+
+	assert_true(length > 0);
+	ret_path[length] = '\0';
+	*strrchr(ret_path, '/') = '\0'; /* the tests' folder lies beside the programs */
+	(void)strcpy(strrchr(ret_path, '/'), "/spaprd");
+}
+
+static pid_t start_spaprd(bool real)
+{
+	char path[PATH_MAX];
+	pid_t pid;
+
+	spaprd_path(path);
+	pid = fork();
+	if (pid == 0) {
+		/* End in order when the test dies. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+		execl(path, path, real ? NULL : "--simulate=powernv9", NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+static bool name_is_owned(void *userdata)
+{
+	struct world *world = userdata;
+
+	assert_int_equal(waitpid(world->spaprd, NULL, WNOHANG), 0);
+	return dbus_bus_name_has_owner(world->client, BUS_NAME, NULL);
+}
+
+static unsigned int count_fds(pid_t pid)
+{
+	char path[64];
+	DIR *directory;
+	unsigned int count = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	directory = opendir(path);
+	assert_non_null(directory);
+	while (readdir(directory)) {
+		count++;
+	}
+	(void)closedir(directory);
+	return count;
+}
+
+/* An answer can be here before spaprd has closed the last fd of what it answered: look for a while.
+ */
+static unsigned int count_idle_fds(pid_t pid)
+{
+	unsigned int least = UINT_MAX;
+
+	for (int i = 0; i < 10; i++) {
+		unsigned int count = count_fds(pid);
+
+		least = count < least ? count : least;
+		(void)usleep(20000);
+	}
+	return least;
+}
+
+static void warm_up(DBusConnection *client)
+{
+	char *space = space_create(client, "warm-up");
+
+	attach(client, space, DEVICE_EDU, NULL);
+	space_close(client, space);
+}
+
+int world_start(void **state)
+{
+	static struct world world;
+	const char *kind = getenv("SPAPRD_TEST_WORLD");
+
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
+	world = (struct world){.bus = PRIVATE_BUS_NONE};
+	world.real = kind && strcmp(kind, "real") == 0;
+	world.page_size = sysconf(_SC_PAGESIZE);
+	*state = &world;
+	if (private_bus_start(&world.bus) < 0) {
+		return -1;
+	}
+	world.client = client_open();
+	world.spaprd = start_spaprd(world.real);
+	if (world.spaprd < 0) {
+		return -1;
+	}
+	wait_for(name_is_owned, &world, "spaprd owns its name");
+	/* Once through, so that what is opened on first use is open. */
+	warm_up(world.client);
+	world.idle_fds = count_idle_fds(world.spaprd);
+	return 0;
+}
+
+int world_stop(void **state)
+{
+	struct world *world = *state;
+	int status = -1;
+
+	if (world->spaprd > 0) {
+		(void)kill(world->spaprd, SIGTERM);
+		(void)waitpid(world->spaprd, &status, 0);
+	}
+	if (world->client) {
+		client_close(world->client);
+	}
+	private_bus_stop(&world->bus);
+	dbus_shutdown();
+	/* A sanitizer's finding is an exit status too. */
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+/* -- calls -- */
+
+const char *last_error_text(void)
+{
+	return error_text;
+}
+
+static bool is_refusal(const char *name, const char *refusal)
+{
+	if (strchr(refusal, '.')) {
+		return strcmp(name, refusal) == 0;
+	}
+	return strncmp(name, BUS_ERROR_PREFIX, strlen(BUS_ERROR_PREFIX)) == 0 &&
+	       strcmp(name + strlen(BUS_ERROR_PREFIX), refusal) == 0;
+}
+
+static DBusMessage *send_and_judge(DBusConnection *client, DBusMessage *message,
+				   const char *refusal)
+{
+	DBusError error = DBUS_ERROR_INIT;
+	const char *method = dbus_message_get_member(message);
+	DBusMessage *reply =
+		dbus_connection_send_with_reply_and_block(client, message, CALL_TIMEOUT_MS, &error);
+
+	if (reply && refusal) {
+		fail_msg("%s worked, it should have been refused with %s", method, refusal);
+	}
+	if (!reply) {
+		(void)snprintf(error_text, sizeof(error_text), "%s", error.message);
+		if (!refusal || !is_refusal(error.name, refusal)) {
+			fail_msg("%s: expected %s, got %s: %s", method,
+				 refusal ? refusal : "success", error.name, error.message);
+		}
+		dbus_error_free(&error);
+	}
+	dbus_message_unref(message);
+	return reply;
+}
+
+DBusMessage *call(DBusConnection *client, const char *path, const char *interface,
+		  const char *method, const char *refusal, int first_type, ...)
+{
+	DBusMessage *message = dbus_message_new_method_call(BUS_NAME, path, interface, method);
+	va_list arguments;
+
+	assert_non_null(message);
+	va_start(arguments, first_type);
+	assert_true(dbus_message_append_args_valist(message, first_type, arguments));
+	va_end(arguments);
+	return send_and_judge(client, message, refusal);
+}
+
+/* A call whose answer has nothing that matters. */
+static void call_done(DBusMessage *reply)
+{
+	if (reply) {
+		dbus_message_unref(reply);
+	}
+}
+
+DBusMessage *get_property(DBusConnection *client, const char *path, const char *interface,
+			  const char *name)
+{
+	return call(client, path, DBUS_INTERFACE_PROPERTIES, "Get", NULL, DBUS_TYPE_STRING,
+		    &interface, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);
+}
+
+static DBusMessage *open_property(DBusConnection *client, const char *path, const char *interface,
+				  const char *name, DBusMessageIter *ret_value)
+{
+	DBusMessage *reply = get_property(client, path, interface, name);
+	DBusMessageIter iter;
+
+	assert_true(dbus_message_iter_init(reply, &iter));
+	dbus_message_iter_recurse(&iter, ret_value);
+	return reply;
+}
+
+uint64_t get_number(DBusConnection *client, const char *path, const char *interface,
+		    const char *name)
+{
+	DBusMessageIter value;
+	DBusMessage *reply = open_property(client, path, interface, name, &value);
+	DBusBasicValue basic = {.u64 = 0};
+	uint64_t number = 0;
+	int type = dbus_message_iter_get_arg_type(&value);
+
+	dbus_message_iter_get_basic(&value, &basic);
+	if (type == DBUS_TYPE_UINT64) {
+		number = basic.u64;
+	} else if (type == DBUS_TYPE_UINT32) {
+		number = basic.u32;
+	} else if (type == DBUS_TYPE_UINT16) {
+		number = basic.u16;
+	} else if (type == DBUS_TYPE_BOOLEAN) {
+		number = basic.bool_val;
+	} else {
+		fail_msg("%s has type '%c'", name, type);
+	}
+	dbus_message_unref(reply);
+	return number;
+}
+
+char *get_text(DBusConnection *client, const char *path, const char *interface, const char *name)
+{
+	DBusMessageIter value;
+	DBusMessage *reply = open_property(client, path, interface, name, &value);
+	const char *text = NULL;
+	char *copy;
+
+	dbus_message_iter_get_basic(&value, &text);
+	copy = strdup(text);
+	assert_non_null(copy);
+	dbus_message_unref(reply);
+	return copy;
+}
+
+unsigned int get_count(DBusConnection *client, const char *path, const char *interface,
+		       const char *name)
+{
+	DBusMessageIter value;
+	DBusMessage *reply = open_property(client, path, interface, name, &value);
+	unsigned int count = (unsigned int)dbus_message_iter_get_element_count(&value);
+
+	dbus_message_unref(reply);
+	return count;
+}
+
+/* -- the contract's methods -- */
+
+uint32_t group_of(DBusConnection *client, const char *device)
+{
+	DBusMessage *reply = call(client, BUS_PATH_MANAGER, BUS_INTERFACE_MANAGER, "GetDevice",
+				  NULL, DBUS_TYPE_STRING, &device, DBUS_TYPE_INVALID);
+	const char *path = NULL;
+	char *group;
+	uint32_t id;
+
+	assert_true(dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &path,
+					  DBUS_TYPE_INVALID));
+	group = get_text(client, path, BUS_INTERFACE_DEVICE, "Group");
+	id = (uint32_t)get_number(client, group, BUS_INTERFACE_GROUP, "Id");
+	free(group);
+	dbus_message_unref(reply);
+	return id;
+}
+
+static void append_options(DBusMessageIter *iter, const char *name)
+{
+	static const char *const key = "name";
+	DBusMessageIter dictionary;
+	DBusMessageIter entry;
+	DBusMessageIter value;
+
+	assert_true(dbus_message_iter_open_container(iter, DBUS_TYPE_ARRAY, "{sv}", &dictionary));
+	if (name) {
+		assert_true(dbus_message_iter_open_container(&dictionary, DBUS_TYPE_DICT_ENTRY,
+							     NULL, &entry));
+		assert_true(dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &key));
+		assert_true(
+			dbus_message_iter_open_container(&entry, DBUS_TYPE_VARIANT, "s", &value));
+		assert_true(dbus_message_iter_append_basic(&value, DBUS_TYPE_STRING, &name));
+		assert_true(dbus_message_iter_close_container(&entry, &value));
+		assert_true(dbus_message_iter_close_container(&dictionary, &entry));
+	}
+	assert_true(dbus_message_iter_close_container(iter, &dictionary));
+}
+
+char *space_create(DBusConnection *client, const char *name)
+{
+	DBusMessage *message = dbus_message_new_method_call(
+		BUS_NAME, BUS_PATH_MANAGER, BUS_INTERFACE_MANAGER, "CreateAddressSpace");
+	DBusMessageIter iter;
+	DBusMessage *reply;
+	const char *path = NULL;
+	char *copy;
+
+	dbus_message_iter_init_append(message, &iter);
+	append_options(&iter, name);
+	reply = send_and_judge(client, message, NULL);
+	assert_true(dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &path,
+					  DBUS_TYPE_INVALID));
+	copy = strdup(path);
+	dbus_message_unref(reply);
+	return copy;
+}
+
+void space_close(DBusConnection *client, const char *space)
+{
+	call_done(call(client, space, BUS_INTERFACE_SPACE, "Close", NULL, DBUS_TYPE_INVALID));
+	free((void *)space);
+}
+
+void attach(DBusConnection *client, const char *space, const char *device, const char *refusal)
+{
+	uint32_t group = group_of(client, device);
+	DBusMessage *message =
+		dbus_message_new_method_call(BUS_NAME, space, BUS_INTERFACE_SPACE, "AttachGroup");
+	DBusMessageIter iter;
+
+	dbus_message_iter_init_append(message, &iter);
+	assert_true(dbus_message_iter_append_basic(&iter, DBUS_TYPE_UINT32, &group));
+	append_options(&iter, NULL);
+	call_done(send_and_judge(client, message, refusal));
+}
+
+void detach(DBusConnection *client, const char *space, const char *device, const char *refusal)
+{
+	uint32_t group = group_of(client, device);
+
+	call_done(call(client, space, BUS_INTERFACE_SPACE, "DetachGroup", refusal, DBUS_TYPE_UINT32,
+		       &group, DBUS_TYPE_INVALID));
+}
+
+uint32_t add_memory(DBusConnection *client, const char *space, int fd, uint64_t offset,
+		    uint64_t gpa, uint64_t size, uint32_t flags, const char *refusal)
+{
+	DBusMessage *reply =
+		call(client, space, BUS_INTERFACE_SPACE, "AddMemory", refusal, DBUS_TYPE_UNIX_FD,
+		     &fd, DBUS_TYPE_UINT64, &offset, DBUS_TYPE_UINT64, &gpa, DBUS_TYPE_UINT64,
+		     &size, DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
+	uint32_t id = 0;
+
+	if (reply) {
+		assert_true(dbus_message_get_args(reply, NULL, DBUS_TYPE_UINT32, &id,
+						  DBUS_TYPE_INVALID));
+		dbus_message_unref(reply);
+	}
+	return id;
+}
+
+void remove_memory(DBusConnection *client, const char *space, uint32_t id, const char *refusal)
+{
+	call_done(call(client, space, BUS_INTERFACE_SPACE, "RemoveMemory", refusal,
+		       DBUS_TYPE_UINT32, &id, DBUS_TYPE_INVALID));
+}
+
+struct window create_window(DBusConnection *client, const char *space, struct window wanted,
+			    const char *refusal)
+{
+	uint32_t flags = 0;
+	struct window made = {.start = 0};
+	DBusMessage *reply = call(client, space, BUS_INTERFACE_SPACE, "CreateWindow", refusal,
+				  DBUS_TYPE_UINT64, &wanted.start, DBUS_TYPE_UINT64, &wanted.size,
+				  DBUS_TYPE_UINT32, &wanted.page_shift, DBUS_TYPE_UINT32,
+				  &wanted.levels, DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
+
+	if (reply) {
+		assert_true(dbus_message_get_args(reply, NULL, DBUS_TYPE_UINT64, &made.start,
+						  DBUS_TYPE_UINT64, &made.size, DBUS_TYPE_UINT32,
+						  &made.page_shift, DBUS_TYPE_UINT32, &made.levels,
+						  DBUS_TYPE_INVALID));
+		dbus_message_unref(reply);
+	}
+	return made;
+}
+
+void remove_window(DBusConnection *client, const char *space, uint64_t start, const char *refusal)
+{
+	call_done(call(client, space, BUS_INTERFACE_SPACE, "RemoveWindow", refusal,
+		       DBUS_TYPE_UINT64, &start, DBUS_TYPE_INVALID));
+}
+
+void map(DBusConnection *client, const char *space, uint64_t iova, uint64_t gpa, uint64_t size,
+	 uint32_t prot, const char *refusal)
+{
+	call_done(call(client, space, BUS_INTERFACE_SPACE, "Map", refusal, DBUS_TYPE_UINT64, &iova,
+		       DBUS_TYPE_UINT64, &gpa, DBUS_TYPE_UINT64, &size, DBUS_TYPE_UINT32, &prot,
+		       DBUS_TYPE_INVALID));
+}
+
+void unmap(DBusConnection *client, const char *space, uint64_t iova, uint64_t size,
+	   const char *refusal)
+{
+	call_done(call(client, space, BUS_INTERFACE_SPACE, "Unmap", refusal, DBUS_TYPE_UINT64,
+		       &iova, DBUS_TYPE_UINT64, &size, DBUS_TYPE_INVALID));
+}
+
+int memory_new(uint64_t size)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	return fd;
+}
+
+/* -- what is left -- */
+
+/* The number behind a key of /proc/PID/status, -1 when the process is gone. */
+static long read_status(pid_t pid, const char *key)
+{
+	char path[64];
+	char line[256];
+	long number = -1;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, key, strlen(key)) == 0) {
+			number = strtol(line + strlen(key), NULL, 10);
+		}
+	}
+	if (file) {
+		(void)fclose(file);
+	}
+	return number;
+}
+
+static bool is_worker_of(pid_t pid, const char *space)
+{
+	char path[64];
+	char arguments[512] = "";
+	char wanted[64];
+	size_t size = 0;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	file = fopen(path, "re");
+	if (file) {
+		size = fread(arguments, 1, sizeof(arguments) - 1, file);
+		(void)fclose(file);
+	}
+	for (size_t i = 0; i + 1 < size; i++) {
+		if (arguments[i] == '\0') {
+			arguments[i] = ' ';
+		}
+	}
+	(void)snprintf(wanted, sizeof(wanted), "--space %s",
+		       space ? space + strlen(BUS_PATH_SPACE_PREFIX) : "");
+	return strstr(arguments, "spaprd-worker") && strstr(arguments, wanted);
+}
+
+/* The first child of spaprd that is a worker, of one space or (NULL) of any; 0 for none. */
+static pid_t find_worker(const struct world *world, const char *space)
+{
+	DIR *directory = opendir("/proc");
+	struct dirent *entry;
+	pid_t found = 0;
+
+	assert_non_null(directory);
+	while (!found && (entry = readdir(directory))) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (pid > 0 && read_status(pid, "PPid:") == world->spaprd &&
+		    is_worker_of(pid, space)) {
+			found = pid;
+		}
+	}
+	(void)closedir(directory);
+	return found;
+}
+
+pid_t worker_pid(const struct world *world, const char *space)
+{
+	return find_worker(world, space);
+}
+
+uint64_t get_statistic(const struct world *world, const char *name)
+{
+	DBusMessage *reply = call(world->client, BUS_PATH_MANAGER, BUS_INTERFACE_SIMULATOR,
+				  "Statistics", NULL, DBUS_TYPE_INVALID);
+	DBusMessageIter iter;
+	DBusMessageIter dictionary;
+	uint64_t value = UINT64_MAX;
+
+	assert_true(dbus_message_iter_init(reply, &iter));
+	dbus_message_iter_recurse(&iter, &dictionary);
+	while (dbus_message_iter_get_arg_type(&dictionary) == DBUS_TYPE_DICT_ENTRY) {
+		DBusMessageIter entry;
+		const char *key = NULL;
+
+		dbus_message_iter_recurse(&dictionary, &entry);
+		dbus_message_iter_get_basic(&entry, &key);
+		(void)dbus_message_iter_next(&entry);
+		if (strcmp(key, name) == 0) {
+			dbus_message_iter_get_basic(&entry, &value);
+		}
+		(void)dbus_message_iter_next(&dictionary);
+	}
+	dbus_message_unref(reply);
+	assert_true(value != UINT64_MAX);
+	return value;
+}
+
+uint64_t locked_bytes_of(const struct world *world, pid_t worker)
+{
+	return world->real ? (uint64_t)read_status(worker, "VmLck:") * 1024
+			   : get_statistic(world, "locked_bytes");
+}
+
+/* What nothing_is_left found last, for the test's report. */
+static char found_left[128];
+
+static bool is_left(uint64_t number, uint64_t idle, const char *what)
+{
+	(void)snprintf(found_left, sizeof(found_left), "%s: %" PRIu64 ", idle %" PRIu64, what,
+		       number, idle);
+	return number != idle;
+}
+
+static bool nothing_is_left(void *userdata)
+{
+	static const char *const statistics[] = {"open_containers",    "open_groups",  "containers",
+						 "registered_regions", "pinned_bytes", "windows",
+						 "locked_bytes",       "mapped_tces"};
+	const struct world *world = userdata;
+
+	if (is_left((uint64_t)find_worker(world, NULL), 0, "worker") ||
+	    is_left(count_fds(world->spaprd), world->idle_fds, "fds of spaprd")) {
+		return false;
+	}
+	for (size_t i = 0; !world->real && i < sizeof(statistics) / sizeof(*statistics); i++) {
+		if (is_left(get_statistic(world, statistics[i]), 0, statistics[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
+void wait_until_nothing_is_left(const struct world *world)
+{
+	found_left[0] = '\0';
+	wait_for(nothing_is_left, (void *)world, found_left);
+	if (!world->real) {
+		assert_int_equal(get_statistic(world, "kernel_damage"), 0);
+	}
+}

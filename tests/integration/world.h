@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The world that an integration test runs in: a private bus with spaprd on it, over the simulated
+ * host or, when SPAPRD_TEST_WORLD=real, over the running kernel. Tests don't ask which one it is,
+ * except where the means of looking differ (this file and dma.h).
+ *
+ * Both worlds have the same devices: see the DEVICE_ constants.
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <cmocka.h>
+
+#include <dbus/dbus.h>
+
+#include "common/names.h"
+#include "support/private_bus.h"
+
+#define DEVICE_EDU        "0000:01:00.0" /* alone in a viable group, can do DMA */
+#define DEVICE_NIC        "0001:01:00.0" /* alone in a viable group */
+#define DEVICE_EDU_2      "0002:01:00.0" /* like the first */
+#define DEVICE_NOT_VIABLE "0003:01:00.0" /* its sibling is bound to another driver */
+#define DEVICE_UNBOUND    "0004:01:00.0" /* has no driver, so its group has no node */
+
+#define WINDOW_ANYWHERE    UINT64_MAX
+#define DEFAULT_WINDOW     UINT64_C(0x80000000) /* its size; it starts at 0 */
+#define SECOND_WINDOW      (UINT64_C(1) << 59)  /* where powernv puts it */
+#define PROT_DEVICE_READS  1U
+#define PROT_DEVICE_WRITES 2U
+#define PROT_DEVICE_BOTH   3U
+
+struct world {
+	bool real;
+	struct private_bus bus;
+	pid_t spaprd;
+	DBusConnection *client; /* the test's own connection */
+	long page_size;
+	unsigned int idle_fds; /* that spaprd has open when nobody uses it */
+};
+
+/* For cmocka's group set-up and tear-down; the state is a struct world. */
+int world_start(void **state);
+int world_stop(void **state);
+
+/* One more client. Closed with client_close. */
+DBusConnection *client_open(void);
+void client_close(DBusConnection *client);
+
+/* -- calls: they fail the test when the answer is not the expected one -- */
+
+/*
+ * Call a method with arguments as dbus_message_append_args takes them. `refusal` is NULL when it
+ * must work, else the error that must come: its last part for our own ("WindowOverlap") or a full
+ * name. Returns the reply, which the caller unrefs, or NULL after a refusal.
+ */
+DBusMessage *call(DBusConnection *client, const char *path, const char *interface,
+		  const char *method, const char *refusal, int first_type, ...);
+
+/* The text of the last error that a call got. */
+const char *last_error_text(void);
+
+/* A property, as a reply whose only argument is the variant. */
+DBusMessage *get_property(DBusConnection *client, const char *path, const char *interface,
+			  const char *name);
+uint64_t get_number(DBusConnection *client, const char *path, const char *interface,
+		    const char *name);
+/* Strings and object paths; released with free(). */
+char *get_text(DBusConnection *client, const char *path, const char *interface, const char *name);
+/* How many entries an array property has. */
+unsigned int get_count(DBusConnection *client, const char *path, const char *interface,
+		       const char *name);
+
+/* -- the contract's methods -- */
+
+struct window {
+	uint64_t start;
+	uint64_t size;
+	uint32_t page_shift;
+	uint32_t levels;
+};
+
+/* The number of the group that a device is in. */
+uint32_t group_of(DBusConnection *client, const char *device);
+
+/* The new space's path, released with free(). */
+char *space_create(DBusConnection *client, const char *name);
+void space_close(DBusConnection *client, const char *space);
+void attach(DBusConnection *client, const char *space, const char *device, const char *refusal);
+void detach(DBusConnection *client, const char *space, const char *device, const char *refusal);
+uint32_t add_memory(DBusConnection *client, const char *space, int fd, uint64_t offset,
+		    uint64_t gpa, uint64_t size, uint32_t flags, const char *refusal);
+void remove_memory(DBusConnection *client, const char *space, uint32_t id, const char *refusal);
+struct window create_window(DBusConnection *client, const char *space, struct window wanted,
+			    const char *refusal);
+void remove_window(DBusConnection *client, const char *space, uint64_t start, const char *refusal);
+void map(DBusConnection *client, const char *space, uint64_t iova, uint64_t gpa, uint64_t size,
+	 uint32_t prot, const char *refusal);
+void unmap(DBusConnection *client, const char *space, uint64_t iova, uint64_t size,
+	   const char *refusal);
+
+/* -- memory -- */
+
+/* A memfd, sealed against shrinking; closed by the caller. */
+int memory_new(uint64_t size);
+
+/* -- what is left -- */
+
+/* The worker process of an address space, 0 for none. */
+pid_t worker_pid(const struct world *world, const char *space);
+
+/*
+ * Wait until nothing is in use any more: no worker process, no fd of spaprd's beyond the idle ones,
+ * and in the simulated host no group, container, window or pinned page. Fails the test when that
+ * takes too long.
+ */
+void wait_until_nothing_is_left(const struct world *world);
+
+/* The simulated host's statistics under that name; only there. */
+uint64_t get_statistic(const struct world *world, const char *name);
+
+/* Bytes that the kernel has locked for a process, as the world itself counts them. */
+uint64_t locked_bytes_of(const struct world *world, pid_t worker);
+
+/* Wait until the file or process that a condition looks at is as wanted. Fails the test after 60 s.
+ */
+void wait_for(bool (*condition)(void *userdata), void *userdata, const char *what);
