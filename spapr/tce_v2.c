@@ -122,6 +122,9 @@ static int tce_v2_map(struct container *container, const struct window *window, 
 	int r;
 
 	r = window_set_settle(&tce->windows, atomic_load(&tce->registered), error);
+	if (r == 0) {
+		r = window_set_check_inside(&tce->windows, iova, error);
+	}
 	if (r) {
 		return r;
 	}
@@ -152,6 +155,10 @@ static int tce_v2_unmap(struct container *container, struct range iova, struct e
 	if (tce->windows.default_pending) {
 		return 0;
 	}
+	r = window_set_check_inside(&tce->windows, iova, error);
+	if (r) {
+		return r;
+	}
 	r = kernel_ioctl(tce->kernel, tce->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
 	if (r != 0) {
 		return refusal_set(error, no_refusals, r, "unmap %s", range_format(iova).text);
@@ -167,6 +174,11 @@ static uint64_t tce_v2_locked_bytes(const struct container *container)
 static uint64_t tce_v2_pending_bytes(const struct container *container)
 {
 	return window_set_pending_bytes(&((const struct tce_v2 *)container)->windows);
+}
+
+static uint64_t tce_v2_leaked_bytes(const struct container *container)
+{
+	return ((const struct tce_v2 *)container)->windows.leaked_bytes;
 }
 
 static void tce_v2_free(struct container *container)
@@ -188,6 +200,7 @@ static const struct container_operations tce_v2_operations = {
 	.unmap = tce_v2_unmap,
 	.locked_bytes = tce_v2_locked_bytes,
 	.pending_bytes = tce_v2_pending_bytes,
+	.leaked_bytes = tce_v2_leaked_bytes,
 	.free = tce_v2_free,
 };
 

@@ -82,6 +82,17 @@ int window_set_settle(struct window_set *set, bool registered, struct error *err
 	return 0;
 }
 
+int window_set_check_inside(const struct window_set *set, struct range iova, struct error *error)
+{
+	for (unsigned int i = 0; i < set->count; i++) {
+		if (range_contains(set->made[i].range, iova)) {
+			return 0;
+		}
+	}
+	return error_set(error, ERROR_OUTSIDE_WINDOW, 0,
+			 "%s; the container has no window around it", range_format(iova).text);
+}
+
 static int create_with_levels(struct window_set *set, const struct window_plan *plan,
 			      uint32_t levels, struct window *ret_window)
 {

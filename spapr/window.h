@@ -53,6 +53,13 @@ int window_set_create(struct window_set *set, const struct window_plan *plan, bo
  */
 int window_set_remove(struct window_set *set, uint64_t start, struct error *error);
 
+/*
+ * Refuse a range that isn't inside one window of this container. MAP and UNMAP check their first
+ * page only: what goes past the end of a window writes to memory of the kernel's
+ * (iommu_tce_check_ioba). ERROR_OUTSIDE_WINDOW
+ */
+int window_set_check_inside(const struct window_set *set, struct range iova, struct error *error);
+
 /* What the kernel charges for the tables, leaks included. */
 uint64_t window_set_locked_bytes(const struct window_set *set);
 

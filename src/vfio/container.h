@@ -95,6 +95,9 @@ struct container_operations {
 	 * lock in addition, for tables that are still to be made. */
 	uint64_t (*locked_bytes)(const struct container *container);
 	uint64_t (*pending_bytes)(const struct container *container);
+	/* What of locked_bytes stays locked until this process ends, even when the container is
+	 * gone: the kernel doesn't take back what a failed window_create was charged. */
+	uint64_t (*leaked_bytes)(const struct container *container);
 
 	/* Let the groups go and free everything, in whatever state it is. */
 	void (*free)(struct container *container);
@@ -172,6 +175,11 @@ static inline uint64_t container_locked_bytes(const struct container *container)
 static inline uint64_t container_pending_bytes(const struct container *container)
 {
 	return container->operations->pending_bytes(container);
+}
+
+static inline uint64_t container_leaked_bytes(const struct container *container)
+{
+	return container->operations->leaked_bytes(container);
 }
 
 /* Takes NULL, returns NULL. */

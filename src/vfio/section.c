@@ -82,6 +82,12 @@ static int check_seals(int fd, struct error *error)
 				 "the memory fd can't be sealed; pass a memfd made with "
 				 "MFD_ALLOW_SEALING");
 	}
+	if (!(seals & F_SEAL_SHRINK) && (seals & F_SEAL_SEAL)) {
+		return error_set(error, ERROR_INVALID_ARGUMENT, 0,
+				 "the memory fd could shrink under the devices, and takes no "
+				 "seals; pass a memfd made with MFD_ALLOW_SEALING and sealed with "
+				 "F_SEAL_SHRINK");
+	}
 	if (!(seals & F_SEAL_SHRINK)) {
 		return error_set(error, ERROR_INVALID_ARGUMENT, 0,
 				 "the memory fd could shrink under the devices; seal it first: "

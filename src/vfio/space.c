@@ -21,14 +21,26 @@ int space_new(const struct space_settings *settings, struct space **ret_space)
 	return 0;
 }
 
-void space_close_container(const struct space *space, struct container *container)
+void space_free_container(struct space *space, struct container *container)
 {
-	(void)space_unmap_container(space, container, true, NULL);
-	space_remove_windows(space, container);
+	space->leaked_bytes += container_leaked_bytes(container);
+	(void)container_free(container);
+}
+
+void space_remove_sections(const struct space *space, struct container *container)
+{
 	for (unsigned int i = 0; i < space->section_count; i++) {
 		(void)container_memory_remove(container, space->sections[i], NULL);
 	}
-	(void)container_free(container);
+}
+
+void space_close_container(struct space *space, struct container *container)
+{
+	(void)space_unmap_container(space, container, true, NULL);
+	if (space_remove_windows(space, container)) {
+		space_remove_sections(space, container);
+	}
+	space_free_container(space, container);
 }
 
 void space_close(struct space *space)
@@ -140,14 +152,19 @@ const struct ledger *space_ledger(const struct space *space)
 	return space->ledger;
 }
 
+/* Whether the sections are locked. */
+static bool pins_memory(const struct space *space)
+{
+	return space->container_count > 0 && space->containers[0]->capabilities.pins_memory;
+}
+
 uint64_t space_locked_bytes(const struct space *space)
 {
-	uint64_t bytes = 0;
-	bool pinned = false;
+	uint64_t bytes = space->leaked_bytes;
+	bool pinned = pins_memory(space);
 
 	for (unsigned int i = 0; i < space->container_count; i++) {
 		bytes += container_locked_bytes(space->containers[i]);
-		pinned = pinned || space->containers[i]->capabilities.pins_memory;
 	}
 	for (unsigned int i = 0; pinned && i < space->section_count; i++) {
 		if (space->sections[i]->state != SECTION_ARRIVING) {
@@ -157,18 +174,38 @@ uint64_t space_locked_bytes(const struct space *space)
 	return bytes;
 }
 
+/* What is being locked right now: the kernel may have charged it already. */
+static uint64_t arriving_bytes(const struct space *space)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned int i = 0; pins_memory(space) && i < space->section_count; i++) {
+		if (space->sections[i]->state == SECTION_ARRIVING) {
+			bytes += space->sections[i]->gpa.size;
+		}
+	}
+	return bytes;
+}
+
 int space_check_locked(const struct space *space, uint64_t more, struct error *error)
 {
 	uint64_t limit = space->settings.locked_limit;
-	uint64_t locked = space_locked_bytes(space);
+	uint64_t locked = space_locked_bytes(space) + arriving_bytes(space);
 
 	if (more > limit || locked > limit - more) {
 		return error_set(error, ERROR_QUOTA_EXCEEDED, 0,
 				 "this would lock 0x%" PRIx64 " bytes more than the 0x%" PRIx64
-				 " that are locked; the limit (RLIMIT_MEMLOCK) is 0x%" PRIx64,
+				 " that are locked or being locked; the limit (RLIMIT_MEMLOCK) is "
+				 "0x%" PRIx64,
 				 more, locked, limit);
 	}
 	return 0;
+}
+
+int space_check_new_tables(const struct space *space, const struct container *container,
+			   uint64_t more, struct error *error)
+{
+	return space_check_locked(space, container_locked_bytes(container) + more, error);
 }
 
 const struct section *space_section(const struct space *space, unsigned int index)

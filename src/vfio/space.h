@@ -83,7 +83,8 @@ int space_translate(const struct space *space, uint64_t iova, struct mapping *re
 const struct ledger *space_ledger(const struct space *space);
 
 /* Memory locked for this space by the kernel's own arithmetic: sections that a container has
- * registered, once for the process, and the tables of each container. */
+ * registered, once for the process, and the tables of each container; and what containers that are
+ * gone have leaked. */
 uint64_t space_locked_bytes(const struct space *space);
 
 /* Sections that are there (leaving ones, too; arriving ones aren't), by number from 0; NULL after
@@ -152,7 +153,8 @@ int space_detach_begin(struct space *space, uint32_t group, struct space_change 
 int space_memory_add_begin(struct space *space, int fd, const struct section_request *request,
 			   struct space_change **ret_change, struct error *error);
 
-/* ERROR_NOT_FOUND, ERROR_MEMORY_IN_USE (mappings or strays point into it) */
+/* ERROR_NOT_FOUND, ERROR_MEMORY_IN_USE (mappings or strays point into it, or only some containers
+ * have it, since taking back a failed change failed) */
 int space_memory_remove_begin(struct space *space, uint32_t id, struct space_change **ret_change,
 			      struct error *error);
 

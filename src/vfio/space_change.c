@@ -19,6 +19,7 @@ struct space_change {
 	enum change_kind kind;
 	struct container *container; /* attached or detached; not linked meanwhile */
 	struct section *section;     /* arriving or leaving */
+	bool windows_left;           /* in the container detached */
 	int code;                    /* of work */
 	bool unreverted;             /* work could not take back what it did */
 	struct error error;          /* if code isn't 0 */
@@ -116,7 +117,7 @@ int space_attach_begin(struct space *space, int container_fd, int group_fd, uint
 	}
 	r = check_pinning(space, container, section_bytes(space), error);
 	if (r) {
-		(void)container_free(container);
+		space_free_container(space, container);
 		return r;
 	}
 	container->id = container_id;
@@ -154,6 +155,10 @@ static int finish_attach(struct space_change *change, struct space_outcome *ret_
 	if (worked) {
 		r = space_replay_windows(space, container, error);
 	}
+	if (worked && r == 0 && ledger_count(space->ledger) > 0) {
+		r = space_check_new_tables(space, container, container_pending_bytes(container),
+					   error);
+	}
 	if (worked && r == 0) {
 		r = space_replay_mappings(space, container, all, error);
 	}
@@ -166,7 +171,7 @@ static int finish_attach(struct space_change *change, struct space_outcome *ret_
 		if (worked) {
 			space_close_container(space, container);
 		} else {
-			(void)container_free(container);
+			space_free_container(space, container);
 		}
 		return r;
 	}
@@ -216,7 +221,7 @@ int space_detach_begin(struct space *space, uint32_t group, struct space_change 
 	if (r) {
 		return r;
 	}
-	space_remove_windows(space, container);
+	change->windows_left = !space_remove_windows(space, container);
 	space->container_count--;
 	for (; index < space->container_count; index++) {
 		space->containers[index] = space->containers[index + 1];
@@ -231,18 +236,16 @@ int space_detach_begin(struct space *space, uint32_t group, struct space_change 
 
 static void work_detach(struct space_change *change)
 {
-	struct space *space = change->space;
-
-	/* The group's leaving releases what is left. */
-	for (unsigned int i = 0; i < space->section_count; i++) {
-		(void)container_memory_remove(change->container, space->sections[i], NULL);
+	/* The group's leaving releases what is left, in the right order: windows, then memory. */
+	if (!change->windows_left) {
+		space_remove_sections(change->space, change->container);
 	}
 }
 
 static int finish_detach(struct space_change *change, struct space_outcome *ret_outcome)
 {
 	*ret_outcome = (struct space_outcome){.container_id = change->container->id};
-	(void)container_free(change->container);
+	space_free_container(change->space, change->container);
 	return 0;
 }
 
@@ -326,6 +329,12 @@ static void work_memory(struct space_change *change)
 
 static int finish_memory_add(struct space_change *change, struct space_outcome *ret_outcome)
 {
+	/* A container may still have it: then it is as one that could not be removed, for the
+	 * kernel knows these addresses of ours. */
+	if (change->code && change->unreverted) {
+		change->section->state = SECTION_LEAVING;
+		return change->code;
+	}
 	if (change->code) {
 		space_section_drop(change->space, change->section);
 		(void)section_free(change->section);
@@ -336,13 +345,19 @@ static int finish_memory_add(struct space_change *change, struct space_outcome *
 	return 0;
 }
 
-/* ERROR_MEMORY_IN_USE while something points into the section. */
+/* ERROR_MEMORY_IN_USE while something points into the section, or not all containers have it. */
 static int check_unused(const struct space *space, const struct section *section,
 			struct error *error)
 {
 	struct ledger_cursor cursor = ledger_seek(space->ledger, 0);
 	struct mapping mapping;
 
+	if (section->state == SECTION_LEAVING) {
+		return error_set(error, ERROR_MEMORY_IN_USE, 0,
+				 "section %" PRIu32 " at %s was left in some containers only, for "
+				 "taking it back failed; close the address space",
+				 section->id, range_format(section->gpa).text);
+	}
 	if (section->mappings > 0) {
 		while (ledger_step(&cursor, &mapping) &&
 		       !range_contains_address(section->gpa, mapping.gpa)) {

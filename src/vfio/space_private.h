@@ -15,6 +15,7 @@ struct space {
 	unsigned int window_count;
 	struct container *containers[WORKER_CONTAINERS_MAX]; /* linked */
 	unsigned int container_count;
+	uint64_t leaked_bytes; /* of containers that are gone */
 	uint32_t last_section_id;
 	bool changing; /* a change is under way */
 };
@@ -46,6 +47,11 @@ void space_section_drop(struct space *space, const struct section *section);
 /* Refuse what would lock more than the limit. ERROR_QUOTA_EXCEEDED */
 int space_check_locked(const struct space *space, uint64_t more, struct error *error);
 
+/* The same for what a container that isn't linked yet is going to lock for tables, beyond those
+ * that it has. ERROR_QUOTA_EXCEEDED */
+int space_check_new_tables(const struct space *space, const struct container *container,
+			   uint64_t more, struct error *error);
+
 /* Windows */
 
 /* The window that contains a range, or NULL. */
@@ -68,11 +74,18 @@ int space_unmap_container(const struct space *space, struct container *container
 /* Containers */
 
 /* Take everything of the space out of a container, as far as possible, and free it. */
-void space_close_container(const struct space *space, struct container *container);
+void space_close_container(struct space *space, struct container *container);
+
+/* Free a container that has nothing of the space any more. What it leaked stays counted. */
+void space_free_container(struct space *space, struct container *container);
 
 /* Give a new container the windows of the space, at the same starts. If it is the first, they are
  * its own. After a failure the container is only good for closing. */
 int space_replay_windows(struct space *space, struct container *container, struct error *error);
 
-/* Remove all windows of the space from a container, as far as possible. */
-void space_remove_windows(const struct space *space, struct container *container);
+/* Remove all windows of the space from a container, as far as possible. Whether all are gone: if
+ * not, they may hold strays, and the memory may only go with the container. */
+bool space_remove_windows(const struct space *space, struct container *container);
+
+/* Take all sections out of a container without windows, as far as possible. */
+void space_remove_sections(const struct space *space, struct container *container);

@@ -362,7 +362,7 @@ static int replay_window(const struct space *space, struct container *container,
 	if (r) {
 		return r;
 	}
-	r = space_check_locked(space, plan.locked_bytes, error);
+	r = space_check_new_tables(space, container, plan.locked_bytes, error);
 	if (r) {
 		return r;
 	}
@@ -428,10 +428,15 @@ int space_replay_windows(struct space *space, struct container *container, struc
 	return container_window_remove(container, own->range.start, error);
 }
 
-void space_remove_windows(const struct space *space, struct container *container)
+bool space_remove_windows(const struct space *space, struct container *container)
 {
+	bool gone = true;
+
 	/* From the top: on an LPAR the dynamic windows have to go before the default one. */
 	for (unsigned int i = space->window_count; i-- > 0;) {
-		(void)container_window_remove(container, space->windows[i].range.start, NULL);
+		int r = container_window_remove(container, space->windows[i].range.start, NULL);
+
+		gone = gone && (r == 0 || r == ERROR_NOT_FOUND);
 	}
+	return gone;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 /* The part of an ioctl number that names the driver. */
 #define IOCTL_TYPE_MASK 0xff00U
@@ -46,7 +47,6 @@ static const int allowed_calls[] = {
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(getpid),
 	SCMP_SYS(gettid),
-	SCMP_SYS(tgkill),
 	SCMP_SYS(getrandom),
 	/* the end */
 	SCMP_SYS(exit),
@@ -65,7 +65,8 @@ static int allow_calls(scmp_filter_ctx filter)
 	return 0;
 }
 
-/* VFIO's ioctls, and memory that can't be executed. */
+/* VFIO's ioctls, memory that can't be executed, and signals to this process only: others of our uid
+ * are the workers of other tenants. */
 static int allow_with_arguments(scmp_filter_ctx filter)
 {
 	int r = seccomp_rule_add(
@@ -79,6 +80,10 @@ static int allow_with_arguments(scmp_filter_ctx filter)
 	if (r == 0) {
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	}
+	if (r == 0) {
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	}
 	return r;
 }

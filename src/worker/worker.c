@@ -466,20 +466,44 @@ static void handle_packet(struct worker *worker, size_t size, struct packet_fds 
 	}
 }
 
+/*
+ * A packet that is too large, or whose fds found no room here, has been received in part: its head
+ * is in the buffer. Whoever waits for the reply gets one.
+ */
+static void refuse_packet(struct worker *worker)
+{
+	struct worker_request head;
+	struct error error;
+	int code;
+
+	memcpy(&head, worker->packet, sizeof(head));
+	if (head.version != WORKER_PROTOCOL_VERSION || head.id == 0) {
+		log_write(LOG_WARNING, LOG_SPACE(worker->settings.number),
+			  "a packet is too large or has too many fds, ignoring");
+		return;
+	}
+	code = error_set(&error, ERROR_QUOTA_EXCEEDED, 0,
+			 "the request is larger than %d bytes, or the worker has no room for its "
+			 "fds (RLIMIT_NOFILE)",
+			 WORKER_MESSAGE_MAX);
+	answer(worker, head.type, head.id, code, &error, NULL, 0);
+}
+
 /* Read one packet. Whether there may be more. */
 static bool read_packet(struct worker *worker)
 {
 	struct packet_fds fds = PACKET_FDS_NONE;
 	ssize_t size;
 
+	/* Not the head of an earlier packet, when this one is shorter than that. */
+	memset(worker->packet, 0, sizeof(struct worker_request));
 	size = packet_receive(worker->settings.socket, worker->packet, sizeof(worker->packet), &fds,
 			      NULL);
 	if (size == -EAGAIN) {
 		return false;
 	}
 	if (size == -EMSGSIZE) {
-		log_write(LOG_WARNING, LOG_SPACE(worker->settings.number),
-			  "a packet is too large or has too many fds, ignoring");
+		refuse_packet(worker);
 		return true;
 	}
 	if (size < 0 || (size == 0 && peer_is_gone(worker))) {

@@ -13,7 +13,8 @@
  *                in order.
  *
  * Requests are checked as if a stranger had sent them (common/worker_protocol.h). One that isn't
- * understood but has an id is answered ERROR_INVALID_ARGUMENT; anything else is logged and dropped.
+ * understood but has an id is answered ERROR_INVALID_ARGUMENT, one whose fds found no room
+ * ERROR_QUOTA_EXCEEDED; anything else is logged and dropped.
  */
 #pragma once
 

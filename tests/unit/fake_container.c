@@ -177,7 +177,7 @@ static uint64_t fake_locked_bytes(const struct container *container)
 {
 	const struct fake_container *fake = (const struct fake_container *)container;
 
-	return (fake->window[0].range.size ? 0x1000U : 0) +
+	return fake_host.leaked_bytes + (fake->window[0].range.size ? 0x1000U : 0) +
 	       (fake->window[1].range.size ? 0x1000U : 0);
 }
 
@@ -185,6 +185,12 @@ static uint64_t fake_pending_bytes(const struct container *container)
 {
 	(void)container;
 	return fake_host.pending_bytes;
+}
+
+static uint64_t fake_leaked_bytes(const struct container *container)
+{
+	(void)container;
+	return fake_host.leaked_bytes;
 }
 
 static void fake_free(struct container *container)
@@ -208,6 +214,7 @@ static const struct container_operations fake_operations = {
 	.unmap = fake_unmap,
 	.locked_bytes = fake_locked_bytes,
 	.pending_bytes = fake_pending_bytes,
+	.leaked_bytes = fake_leaked_bytes,
 	.free = fake_free,
 };
 

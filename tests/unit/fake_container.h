@@ -25,6 +25,7 @@ struct fake_host {
 	unsigned int closed_in_use; /* containers freed with something left in them */
 	unsigned int refuse_new;    /* the factory fails */
 	uint64_t pending_bytes;     /* that the next map of each container will lock */
+	uint64_t leaked_bytes;      /* of each container */
 	bool other_default;         /* new containers have another default window */
 };
 

@@ -152,11 +152,13 @@ static void test_seals(void **state)
 {
 	struct section_request request = {.size = PAGE};
 	cleanup(cleanup_fd) int unsealed = make_memory(0, F_SEAL_GROW);
+	cleanup(cleanup_fd) int unsealable = memfd_create("memory", MFD_CLOEXEC);
 	cleanup(cleanup_fd) int written = make_memory(0, F_SEAL_SHRINK | F_SEAL_WRITE);
 	cleanup(cleanup_fd) int future = make_memory(0, F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE);
 
 	(void)state;
 	refuse(unsealed, request, ERROR_INVALID_ARGUMENT, "F_ADD_SEALS, F_SEAL_SHRINK");
+	refuse(unsealable, request, ERROR_INVALID_ARGUMENT, "MFD_ALLOW_SEALING");
 	refuse(written, request, ERROR_INVALID_ARGUMENT, "sealed against writing");
 	refuse(future, request, ERROR_INVALID_ARGUMENT, "sealed against writing");
 }

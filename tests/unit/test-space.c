@@ -31,16 +31,21 @@ static int make_memory(uint64_t size)
 	return fd;
 }
 
-static void fixture_open(struct fixture *fixture)
+static void fixture_open_limited(struct fixture *fixture, uint64_t locked_limit)
 {
 	struct space_settings settings = {.new_container = fake_container_new,
-					  .locked_limit = UINT64_MAX};
+					  .locked_limit = locked_limit};
 
 	fake_host = (struct fake_host){.calls = 0};
 	*fixture = (struct fixture){.kernel = NULL};
 	assert_int_equal(kernel_linux_new(&fixture->kernel), 0);
 	settings.kernel = fixture->kernel;
 	assert_int_equal(space_new(&settings, &fixture->space), 0);
+}
+
+static void fixture_open(struct fixture *fixture)
+{
+	fixture_open_limited(fixture, UINT64_MAX);
 }
 
 static void fixture_close(struct fixture *fixture)
@@ -296,15 +301,10 @@ static void test_memory_refuses(void **state)
 
 static void test_memory_limit(void **state)
 {
-	struct space_settings settings = {.new_container = fake_container_new,
-					  .locked_limit = MEMORY_SIZE + 0x1000};
 	struct fixture fixture;
 
 	(void)state;
-	fixture_open(&fixture);
-	fixture.space = space_free(fixture.space);
-	settings.kernel = fixture.kernel;
-	assert_int_equal(space_new(&settings, &fixture.space), 0);
+	fixture_open_limited(&fixture, MEMORY_SIZE + 0x1000);
 	assert_int_equal(attach(&fixture, 1), 0);
 	assert_int_equal(add_memory(&fixture, 0, 0, NULL), 0);
 	assert_int_equal(add_memory(&fixture, MEMORY_SIZE, 0, NULL), ERROR_QUOTA_EXCEEDED);
@@ -314,6 +314,48 @@ static void test_memory_limit(void **state)
 	assert_int_equal(map(&fixture, 0, 0, 0x1000), ERROR_QUOTA_EXCEEDED);
 	fake_host.pending_bytes = 0;
 	assert_int_equal(map(&fixture, 0, 0, 0x1000), 0);
+	fixture_close(&fixture);
+}
+
+/* What is under way counts, too: the kernel may have charged it already. */
+static void test_limit_during_change(void **state)
+{
+	struct section_request request = {.gpa = MEMORY_SIZE, .size = MEMORY_SIZE};
+	struct space_change *change = NULL;
+	struct fixture fixture;
+	int fd = make_memory(MEMORY_SIZE);
+
+	(void)state;
+	fixture_open_limited(&fixture, 2 * MEMORY_SIZE + 0x1000);
+	assert_int_equal(attach(&fixture, 1), 0);
+	assert_int_equal(add_memory(&fixture, 0, 0, NULL), 0);
+	assert_int_equal(
+		space_memory_add_begin(fixture.space, fd, &request, &change, &fixture.error), 0);
+	(void)fd_close(fd);
+	fake_host.pending_bytes = 0x1000;
+	assert_int_equal(map(&fixture, 0, 0, 0x1000), ERROR_QUOTA_EXCEEDED);
+	assert_int_equal(complete(change, NULL, &fixture.error), 0);
+	fixture_close(&fixture);
+}
+
+/* A new container's tables count before it is linked, each of them. */
+static void test_limit_of_new_container(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	/* Room for two tables of the first container and one more. */
+	fixture_open_limited(&fixture, MEMORY_SIZE + 0x3000);
+	assert_int_equal(attach(&fixture, 1), 0);
+	assert_int_equal(add_memory(&fixture, 0, 0, NULL), 0);
+	assert_int_equal(create_window(&fixture, WORKER_WINDOW_ANYWHERE, NULL), 0);
+	assert_int_equal(attach(&fixture, 2), ERROR_QUOTA_EXCEEDED);
+	assert_int_equal(space_window_remove(fixture.space, FAKE_WINDOW_1, &fixture.error), 0);
+	assert_int_equal(map(&fixture, 0, 0, 0x1000), 0);
+	fake_host.pending_bytes = 0x1000;
+	assert_int_equal(attach(&fixture, 2), 0);
+	assert_int_equal(attach(&fixture, 3), ERROR_QUOTA_EXCEEDED);
+	assert_int_equal(fake_host.live, 2);
 	fixture_close(&fixture);
 }
 
@@ -650,6 +692,55 @@ static void test_stray_keeps_memory(void **state)
 	fixture_close(&fixture);
 }
 
+/* Memory that some containers have and some don't can't be mapped, nor can another try to remove it
+ * make it as good as new. */
+static void test_half_removed_memory(void **state)
+{
+	static const unsigned int both[] = {1, 0};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture fixture;
+		uint32_t id = 4;
+		uint64_t locked;
+
+		fixture_open(&fixture);
+		fill(&fixture);
+		locked = space_locked_bytes(fixture.space);
+		if (both[i]) {
+			assert_int_equal(add_memory(&fixture, 8 * MEMORY_SIZE, 0, &id), 0);
+		}
+		fake_host.calls = 0;
+		fake_host.fail = 2;
+		fake_host.fail_on = true;
+		assert_int_equal(both[i] ? remove_memory(&fixture, id)
+					 : add_memory(&fixture, 8 * MEMORY_SIZE, 0, NULL),
+				 ERROR_KERNEL);
+		assert_non_null(strstr(fixture.error.text, "could not be restored"));
+		fake_host.fail = 0;
+		fake_host.fail_on = false;
+		assert_int_equal(space_locked_bytes(fixture.space), locked + MEMORY_SIZE);
+		assert_int_equal(remove_memory(&fixture, id), ERROR_MEMORY_IN_USE);
+		assert_int_equal(map(&fixture, 0x50000, 8 * MEMORY_SIZE, 0x1000), ERROR_BUSY);
+		fixture_close(&fixture);
+	}
+}
+
+/* H29: what a container has leaked outlives it, as long as this process. */
+static void test_leak_outlives_container(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_open(&fixture);
+	assert_int_equal(attach(&fixture, 1), 0);
+	fake_host.leaked_bytes = 0x5000;
+	assert_int_equal(space_locked_bytes(fixture.space), 0x6000);
+	assert_int_equal(detach(&fixture, 1), 0);
+	assert_int_equal(space_locked_bytes(fixture.space), 0x5000);
+	fixture_close(&fixture);
+}
+
 static void test_last_group_takes_windows(void **state)
 {
 	struct fixture fixture;
@@ -680,6 +771,8 @@ int main(void)
 		cmocka_unit_test(test_unmap_refuses),
 		cmocka_unit_test(test_memory_refuses),
 		cmocka_unit_test(test_memory_limit),
+		cmocka_unit_test(test_limit_during_change),
+		cmocka_unit_test(test_limit_of_new_container),
 		cmocka_unit_test(test_512_sections),
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_replay_windows),
@@ -690,6 +783,8 @@ int main(void)
 		cmocka_unit_test(test_remove_window_fails),
 		cmocka_unit_test(test_detach_fails),
 		cmocka_unit_test(test_stray_keeps_memory),
+		cmocka_unit_test(test_half_removed_memory),
+		cmocka_unit_test(test_leak_outlives_container),
 		cmocka_unit_test(test_last_group_takes_windows),
 	};
 

@@ -401,6 +401,25 @@ static void test_unmap_while_pending(void **state)
 	detach(&script, container);
 }
 
+/* H5: whatever the caller believes, nothing reaches past a window that the container has. */
+static void test_outside_windows(void **state)
+{
+	static const struct expectation expectations[] = {ATTACH, REGISTER_RESULT(0),
+							  UNMAP(0, 0x1000, 0), LEAVE, END};
+	static const struct range past = {0x80000000 - 0x1000, 0x2000};
+	struct script script = script_make(expectations);
+	struct container *container = attach(&script);
+	struct window wider = {.range = {0, GIB(4)}, .page_shift = 12, .levels = 1};
+	struct error error;
+
+	(void)state;
+	assert_int_equal(container_memory_add(container, &section, &error), 0);
+	assert_int_equal(container_map(container, &wider, past, NULL, WORKER_PROT_READ, &error),
+			 ERROR_OUTSIDE_WINDOW);
+	assert_int_equal(container_unmap(container, past, &error), ERROR_OUTSIDE_WINDOW);
+	detach(&script, container);
+}
+
 static void plan(struct container *container, uint64_t size, uint32_t levels,
 		 struct window_plan *ret_plan)
 {
@@ -484,16 +503,18 @@ static void test_leaks(void **state)
 	assert_int_equal(container_window_create(container, &open, &window, &error),
 			 ERROR_NO_WINDOW_LEFT);
 	assert_int_equal(container_locked_bytes(container), leaked + ((uint64_t)16400 << 10));
+	assert_int_equal(container_leaked_bytes(container), container_locked_bytes(container));
 	detach(&script, container);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_attach),         cmocka_unit_test(test_no_dynamic_windows),
-		cmocka_unit_test(test_attach_refused), cmocka_unit_test(test_register_refused),
-		cmocka_unit_test(test_map_in_chunks),  cmocka_unit_test(test_unmap_while_pending),
-		cmocka_unit_test(test_windows),        cmocka_unit_test(test_leaks),
+		cmocka_unit_test(test_attach),          cmocka_unit_test(test_no_dynamic_windows),
+		cmocka_unit_test(test_attach_refused),  cmocka_unit_test(test_register_refused),
+		cmocka_unit_test(test_map_in_chunks),   cmocka_unit_test(test_unmap_while_pending),
+		cmocka_unit_test(test_outside_windows), cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_leaks),
 	};
 
 	return cmocka_run_group_tests_name("tce-v2", tests, NULL, NULL);

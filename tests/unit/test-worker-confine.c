@@ -60,11 +60,18 @@ static int try_all(void)
 	if (memory == MAP_FAILED || !refused(mprotect(memory, 4096, PROT_READ | PROT_EXEC))) {
 		return 10;
 	}
-	if (kill(getppid(), 0) == 0) {
+	if (!refused(kill(getppid(), 0))) {
 		return 11;
 	}
+	/* A signal to itself, as abort() sends, but to nobody else. */
+	if (tgkill(getpid(), gettid(), 0) < 0) {
+		return 12;
+	}
+	if (!refused(tgkill(getppid(), getppid(), 0))) {
+		return 13;
+	}
 	free(malloc(1 << 20));
-	return munmap(memory, 4096) == 0 && write(STDERR_FILENO, "", 0) == 0 ? 0 : 12;
+	return munmap(memory, 4096) == 0 && write(STDERR_FILENO, "", 0) == 0 ? 0 : 14;
 }
 
 static void test_confined(void **state)

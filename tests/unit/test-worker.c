@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -511,6 +512,26 @@ static void test_garbage(void **state)
 	fixture_close(&fixture);
 }
 
+/* A worker that can't take any fd says so, for somebody waits for its reply. */
+static void test_no_room_for_fds(void **state)
+{
+	struct rlimit none = {.rlim_cur = WORKER_SOCKET_FD};
+	struct rlimit limit;
+	struct fixture fixture;
+
+	(void)state;
+	fixture_open(&fixture);
+	/* It runs, and has all its own fds. */
+	assert_int_equal(attach(&fixture, 0), 0);
+	assert_int_equal(prlimit(fixture.worker, RLIMIT_NOFILE, NULL, &limit), 0);
+	none.rlim_max = limit.rlim_max;
+	assert_int_equal(prlimit(fixture.worker, RLIMIT_NOFILE, &none, NULL), 0);
+	assert_int_equal(add_memory(&fixture, 0, MIB, NULL), ERROR_QUOTA_EXCEEDED);
+	assert_int_equal(prlimit(fixture.worker, RLIMIT_NOFILE, &limit, NULL), 0);
+	assert_int_equal(add_memory(&fixture, 0, MIB, NULL), 0);
+	fixture_close(&fixture);
+}
+
 static void fill(struct fixture *fixture)
 {
 	struct worker_window window = {.start = WORKER_WINDOW_ANYWHERE};
@@ -605,6 +626,30 @@ static uint64_t send_add_memory(struct fixture *fixture, uint64_t gpa)
 }
 
 /* While one section is being pinned, others are mapped, and structural requests wait. */
+/* H18: memory that a TCE may still point to isn't unregistered, or the kernel would keep it. */
+static void test_h18_detach_with_a_stray(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_open(&fixture);
+	assert_int_equal(attach(&fixture, 0), 0);
+	assert_int_equal(attach(&fixture, 1), 0);
+	assert_int_equal(add_memory(&fixture, 0, MIB, NULL), 0);
+	assert_int_equal(map(&fixture, 0, 0, PAGE, 3), 0);
+	fixture_fail(&fixture, "VFIO_IOMMU_MAP_DMA", 1, EIO);
+	fixture_fail(&fixture, "VFIO_IOMMU_UNMAP_DMA", 1, EIO);
+	assert_int_equal(map(&fixture, 0x10000, 0, PAGE, 3), ERROR_KERNEL);
+	assert_int_equal(fixture_statistics(&fixture).mapped_tces, 3);
+	assert_int_equal(unmap(&fixture, 0, PAGE), 0);
+	assert_int_equal(detach(&fixture, 1), 0);
+	fixture_fail(&fixture, "VFIO_IOMMU_SPAPR_TCE_REMOVE", 0, EIO);
+	assert_int_equal(detach(&fixture, 0), 0);
+	assert_int_equal(fixture_statistics(&fixture).leaked_pinned_bytes, 0);
+	expect_locked(&fixture);
+	fixture_close(&fixture);
+}
+
 static void test_maps_while_registering(void **state)
 {
 	struct worker_map body = {.iova = PAGE, .gpa = 0, .size = PAGE, .prot = 3};
@@ -792,11 +837,13 @@ int main(void)
 		cmocka_unit_test(test_wrong_fds),
 		cmocka_unit_test(test_bad_headers),
 		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_no_room_for_fds),
 		cmocka_unit_test(test_eof_in_use),
 		cmocka_unit_test(test_close_in_use),
 		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_detach_of_several),
+		cmocka_unit_test(test_h18_detach_with_a_stray),
 		cmocka_unit_test(test_maps_while_registering),
 		cmocka_unit_test(test_close_while_registering),
 		cmocka_unit_test(test_eof_while_registering),
