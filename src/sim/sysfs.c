@@ -24,7 +24,7 @@
 #define CLASS_BRIDGE      0x0604U
 #define TREE_BASE         "firmware/devicetree/base"
 #define PROPERTIES_OF_OUR "spaprd,"
-#define REMOVE_OPEN_FDS   16
+#define REMOVE_OPEN_FDS   1 /* a lack of fds must not leave the tree behind */
 
 /* Building stops at the first failure, which stays in error. */
 struct builder {

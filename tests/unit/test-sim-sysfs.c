@@ -2,6 +2,7 @@
 /* The simulated host's sysfs tree against the listing of a real powernv9 host. */
 #include <fcntl.h>
 #include <libfdt.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "sim/host.h"
@@ -205,6 +206,27 @@ static void test_device_tree(void **state)
 			  "spaprd,driver");
 }
 
+/* With hardly any fd left the tree goes all the same. */
+static void test_removal_without_fds(void **state)
+{
+	struct tree *tree = *state;
+	char *root = strdup(tree->root);
+	int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct rlimit limit;
+	struct rlimit low;
+
+	assert_true(lowest >= 0);
+	(void)close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)lowest + 2;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	tree->root = sim_sysfs_free(tree->root);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	tree->root = root;
+	assert_int_equal(access(root, F_OK), -1);
+}
+
 /* trees that are none */
 
 static void test_host_from_a_bad_tree(void **state)
@@ -232,6 +254,7 @@ int main(void)
 		TEST(test_resources),
 		TEST(test_config_space),
 		TEST(test_device_tree),
+		TEST(test_removal_without_fds),
 		cmocka_unit_test(test_host_from_a_bad_tree),
 	};
 
