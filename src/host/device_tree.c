@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <libfdt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -83,10 +84,10 @@ uint64_t device_tree_memory_size(const struct device_tree *tree)
 						     (int)sizeof("memory"))) >= 0) {
 		int length = 0;
 		const fdt32_t *reg = fdt_getprop(blob, node, "reg", &length);
-		int stride = address_cells + size_cells;
-		int entries = reg ? length / (stride * (int)sizeof(*reg)) : 0;
+		ptrdiff_t stride = address_cells + size_cells;
+		ptrdiff_t entries = reg ? length / (stride * (ptrdiff_t)sizeof(*reg)) : 0;
 
-		for (int i = 0; i < entries; i++) {
+		for (ptrdiff_t i = 0; i < entries; i++) {
 			sum += read_cells(reg + i * stride + address_cells, size_cells);
 		}
 	}

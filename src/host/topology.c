@@ -90,9 +90,9 @@ static int read_device(const char *sysfs_root, const char *name, uint32_t group,
 		       struct topology_device *ret_device, struct error *error)
 {
 	struct topology_device device = {.group = group};
-	unsigned long vendor;
-	unsigned long id;
-	unsigned long class;
+	unsigned long vendor = 0;
+	unsigned long id = 0;
+	unsigned long class = 0;
 	int r;
 
 	if (strlen(name) >= sizeof(device.name)) {
@@ -278,7 +278,8 @@ static void join_devices(struct topology *topology)
 	for (size_t i = 0; i < topology->group_count; i++) {
 		struct topology_group *group = &topology->groups[i];
 
-		group->devices = topology->devices + next;
+		/* There may be groups, and no device in any of them. */
+		group->devices = topology->devices ? topology->devices + next : NULL;
 		while (next < topology->device_count &&
 		       topology->devices[next].group == group->id) {
 			next++;
