@@ -3,9 +3,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/param.h>
 
 #include "common/cleanup.h"
+#include "common/fd_limit.h"
 #include "dbus/bus_private.h"
+
+/* Fds of messages that are not handled yet; at more the connection is not read for a while. */
+#define RECEIVED_FDS_MAX 4096
 
 /* Messages */
 
@@ -110,6 +115,8 @@ int bus_new(sd_event *event, DBusConnection *connection, struct bus **ret_bus)
 		return -ENOMEM;
 	}
 	dbus_connection_set_exit_on_disconnect(connection, FALSE);
+	dbus_connection_set_max_received_unix_fds(connection,
+						  MIN(RECEIVED_FDS_MAX, fd_limit_reserve() / 4));
 	bus->event = sd_event_ref(event);
 	bus->connection = connection;
 	r = bus_start(bus);

@@ -103,6 +103,36 @@ int bus_call_read(const struct bus_call *call, int first_type, ...)
 	return done ? 0 : -EMFILE;
 }
 
+/* What an answer needs of the message, without its body. NULL: no memory. */
+static DBusMessage *message_copy_header(DBusMessage *message)
+{
+	DBusMessage *copy = dbus_message_new_method_call(NULL, dbus_message_get_path(message),
+							 dbus_message_get_interface(message),
+							 dbus_message_get_member(message));
+
+	if (!copy || !dbus_message_set_sender(copy, dbus_message_get_sender(message))) {
+		if (copy) {
+			dbus_message_unref(copy);
+		}
+		return NULL;
+	}
+	dbus_message_set_serial(copy, dbus_message_get_serial(message));
+	dbus_message_set_no_reply(copy, dbus_message_get_no_reply(message));
+	return copy;
+}
+
+void bus_call_drop_fds(struct bus_call *call)
+{
+	DBusMessage *header = dbus_message_contains_unix_fds(call->message)
+				      ? message_copy_header(call->message)
+				      : NULL;
+
+	if (header) {
+		dbus_message_unref(call->message);
+		call->message = header;
+	}
+}
+
 /* Answers */
 
 static bool wants_reply(const struct bus_call *call)

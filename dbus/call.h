@@ -36,6 +36,12 @@ const char *bus_call_sender(const struct bus_call *call);
  */
 int bus_call_read(const struct bus_call *call, int first_type, ...);
 
+/*
+ * Close the fds that came with the message: for a call that is read and is going to wait, so that
+ * waiting calls can't use up our fds. The arguments can't be read any more.
+ */
+void bus_call_drop_fds(struct bus_call *call);
+
 /* Answer with values as dbus_message_append_args takes them; DBUS_TYPE_INVALID alone for none. */
 void bus_call_reply(struct bus_call *call, int first_type, ...);
 

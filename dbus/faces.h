@@ -41,6 +41,7 @@ struct space_face {
 	struct space *space;
 	struct bus_object *object;
 	struct bus_sender_watch *owner_watch; /* NULL once the owner has left */
+	bool owner_left;
 	struct container_face *containers;
 };
 

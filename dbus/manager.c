@@ -101,9 +101,9 @@ static void handle_owner_gone(void *userdata)
 	struct space_face *face = userdata;
 
 	face->owner_watch = bus_sender_unwatch(face->owner_watch);
-	if (face->space->keep) {
-		bus_object_changed(face->object, BUS_INTERFACE_SPACE, "Owner", NULL);
-	} else if (!face->space->closing) {
+	face->owner_left = true;
+	bus_object_changed(face->object, BUS_INTERFACE_SPACE, "Owner", NULL);
+	if (!face->space->keep && !face->space->closing) {
 		(void)space_close(face->space, NULL, NULL, NULL);
 	}
 }
@@ -129,6 +129,8 @@ static void handle_creator(struct bus_sender *sender, const struct error *failur
 		creation_fail(creation, &error);
 		return;
 	}
+	creation->name = NULL;
+	bus_call_drop_fds(creation->call);
 	face = space->face;
 	if (!face || bus_sender_watch(sender, handle_owner_gone, face, &watch) < 0) {
 		/* Nobody would end it: the creation is answered when the worker is gone. */

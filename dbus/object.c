@@ -257,12 +257,10 @@ static int flush_object(struct bus_object *object)
 }
 
 /* What can't be sent for lack of memory stays marked and goes out with the next change. */
-static int handle_flush(sd_event_source *source, void *userdata)
+void bus_flush_changes(struct bus *bus)
 {
-	struct bus *bus = userdata;
 	struct bus_object *object;
 
-	(void)source;
 	while ((object = TAILQ_FIRST(&bus->changed))) {
 		int r = flush_object(object);
 
@@ -274,6 +272,12 @@ static int handle_flush(sd_event_source *source, void *userdata)
 		TAILQ_REMOVE(&bus->changed, object, changed);
 		object->is_changed = false;
 	}
+}
+
+static int handle_flush(sd_event_source *source, void *userdata)
+{
+	(void)source;
+	bus_flush_changes(userdata);
 	return 0;
 }
 

@@ -84,6 +84,12 @@ void bus_object_changed(struct bus_object *object, const char *interface, ...)
 	__attribute__((sentinel));
 
 /*
+ * Send the changes of all objects now: before a reply, so that a client that keeps properties has
+ * the new ones when its call returns.
+ */
+void bus_flush_changes(struct bus *bus);
+
+/*
  * Send a signal with values as dbus_message_append_args takes them. Nothing is sent before the name
  * is owned. 0 or -errno: EINVAL when the table has no such signal or another signature, ENOMEM.
  */

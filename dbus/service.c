@@ -82,11 +82,12 @@ static void handle_space_removed(void *userdata, struct space *space, const char
 	}
 }
 
+/* The last word of a change to the structure; what asked for the change is answered next. */
 static void handle_space_changed(void *userdata, struct space *space, unsigned int what)
 {
+	struct service *service = userdata;
 	struct space_face *face = space->face;
 
-	(void)userdata;
 	if (!face) {
 		return;
 	}
@@ -99,6 +100,10 @@ static void handle_space_changed(void *userdata, struct space *space, unsigned i
 	if (what & SPACE_CHANGED_CONTAINERS) {
 		bus_object_changed(face->object, BUS_INTERFACE_SPACE, "Containers", NULL);
 	}
+	if (what & (SPACE_CHANGED_MEMORY | SPACE_CHANGED_CONTAINERS)) {
+		bus_object_changed(face->object, BUS_INTERFACE_SPACE, "BalloonInhibited", NULL);
+	}
+	bus_flush_changes(service->bus);
 }
 
 static void handle_container_added(void *userdata, struct space *space,

@@ -15,6 +15,7 @@ static void request(struct bus_call *call, struct space_face *face, enum worker_
 {
 	struct error error;
 
+	bus_call_drop_fds(call);
 	if (space_request(face->space, type, body, size, NULL, 0, handler, call, &error)) {
 		bus_call_fail(call, &error);
 	}
@@ -108,8 +109,12 @@ static void do_attach_group(struct bus_call *call, struct space_face *face)
 	}
 	attachment->call = call;
 	attachment->space = face->space->number;
-	if (has_options(call, 1, &error) || read_group(call, face, &group, &error) ||
-	    space_attach_group(face->space, group, reply_container, attachment, &error)) {
+	if (has_options(call, 1, &error) || read_group(call, face, &group, &error)) {
+		bus_call_fail(call, &error);
+		return;
+	}
+	bus_call_drop_fds(call);
+	if (space_attach_group(face->space, group, reply_container, attachment, &error)) {
 		bus_call_fail(call, &error);
 		return;
 	}
@@ -121,8 +126,12 @@ static void do_detach_group(struct bus_call *call, struct space_face *face)
 	struct group *group = NULL;
 	struct error error;
 
-	if (read_group(call, face, &group, &error) ||
-	    space_detach_group(face->space, group, face_reply_empty, call, &error)) {
+	if (read_group(call, face, &group, &error)) {
+		bus_call_fail(call, &error);
+		return;
+	}
+	bus_call_drop_fds(call);
+	if (space_detach_group(face->space, group, face_reply_empty, call, &error)) {
 		bus_call_fail(call, &error);
 	}
 }
@@ -162,6 +171,7 @@ static void do_add_memory(struct bus_call *call, struct space_face *face)
 	body.gpa = gpa;
 	body.size = size;
 	body.flags = flags;
+	bus_call_drop_fds(call);
 	if (space_request(face->space, WORKER_ADD_MEMORY, &body, sizeof(body), &fd, 1,
 			  reply_memory_id, call, &error)) {
 		bus_call_fail(call, &error);
@@ -302,6 +312,7 @@ static void do_close(struct bus_call *call, struct space_face *face)
 {
 	struct error error;
 
+	bus_call_drop_fds(call);
 	if (space_close(face->space, face_reply_empty, call, &error)) {
 		bus_call_fail(call, &error);
 	}
@@ -339,7 +350,7 @@ static int get_name(void *object, DBusMessageIter *value)
 static int get_owner(void *object, DBusMessageIter *value)
 {
 	const struct space_face *face = object;
-	const char *owner = face->owner_watch ? face->space->owner : "";
+	const char *owner = face->owner_left ? "" : face->space->owner;
 
 	return face_append(value, DBUS_TYPE_STRING, &owner);
 }
@@ -459,6 +470,15 @@ static int get_locked_bytes(void *object, DBusMessageIter *value)
 	return face_append(value, DBUS_TYPE_UINT64, &face->space->counts.locked_bytes);
 }
 
+/* Memory that a container has locked: devices go on using the pages that a balloon gave away. */
+static int get_balloon_inhibited(void *object, DBusMessageIter *value)
+{
+	const struct space *space = ((struct space_face *)object)->space;
+	dbus_bool_t inhibited = space->memory_count > 0 && space->container_count > 0;
+
+	return face_append(value, DBUS_TYPE_BOOLEAN, &inhibited);
+}
+
 static const struct bus_method methods[] = {
 	{"AttachGroup", "ua{sv}", "o", handle_attach_group},
 	{"DetachGroup", "u", "", handle_detach_group},
@@ -484,6 +504,7 @@ static const struct bus_property properties[] = {
 	{"Mappings", "t", get_mappings, BUS_PROPERTY_SILENT},
 	{"MappedBytes", "t", get_mapped_bytes, BUS_PROPERTY_SILENT},
 	{"LockedBytes", "t", get_locked_bytes, BUS_PROPERTY_SILENT},
+	{"BalloonInhibited", "b", get_balloon_inhibited, BUS_PROPERTY_CHANGES},
 	{.name = NULL},
 };
 

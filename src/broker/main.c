@@ -14,6 +14,7 @@
 #include "broker/programs.h"
 #include "broker/simulator.h"
 #include "common/cleanup.h"
+#include "common/fd_limit.h"
 #include "common/log.h"
 #include "common/names.h"
 #include "dbus/service.h"
@@ -239,8 +240,12 @@ static int start_event(struct broker *broker)
 static int start(struct broker *broker, const struct options *options)
 {
 	struct error error;
-	int r = start_event(broker);
+	int r = fd_limit_raise();
 
+	if (r < 0) {
+		return fail(r, "can't raise the limit of open files");
+	}
+	r = start_event(broker);
 	if (r < 0) {
 		return fail(r, "can't make an event loop");
 	}

@@ -86,11 +86,25 @@ int simulator_new(sd_event *event, struct kernel *sim, simulator_lost lost, void
 	return 0;
 }
 
+static void fail_waiting(struct simulator *simulator)
+{
+	struct sim_control_reply reply = SIM_CONTROL_REPLY_NONE;
+
+	reply.code = ERROR_KERNEL;
+	(void)snprintf(reply.text, sizeof(reply.text), "the simulated host is gone");
+	while (simulator->first != simulator->next) {
+		struct waiting waiting = simulator->waiting[simulator->first++ % WAITING_MAX];
+
+		waiting.handler(waiting.userdata, &reply);
+	}
+}
+
 struct simulator *simulator_free(struct simulator *simulator)
 {
 	if (simulator) {
 		simulator->source = sd_event_source_disable_unref(simulator->source);
 		simulator->connection = fd_close(simulator->connection);
+		fail_waiting(simulator);
 		free(simulator);
 	}
 	return NULL;

@@ -23,7 +23,7 @@ typedef void (*simulator_lost)(void *userdata);
 int simulator_new(sd_event *event, struct kernel *sim, simulator_lost lost, void *userdata,
 		  struct simulator **ret_simulator);
 
-/* What waits is not answered any more. Takes NULL, returns NULL. */
+/* What waits is answered with ERROR_KERNEL. Takes NULL, returns NULL. */
 struct simulator *simulator_free(struct simulator *simulator);
 
 /* 0, or a code (ERROR_BUSY when too much is waiting, ERROR_KERNEL) and the handler is not called.

@@ -73,6 +73,9 @@ static void forget_containers(struct space *space, const struct worker_container
 		const struct worker_container *old = &space->containers[i];
 
 		if (!has_container(kept, kept_count, old->container_id)) {
+			log_write(LOG_DEBUG, LOG_SPACE(space->number),
+				  "container %" PRIu32 " with group %" PRIu32 " is gone",
+				  old->container_id, old->group);
 			OBSERVE(space, container_removed, space, old);
 			release_group(space, find_group(space, old->group));
 		}
@@ -83,6 +86,8 @@ static void learn_container(struct space *space, const struct worker_container *
 {
 	struct group *group = find_group(space, container->group);
 
+	log_write(LOG_DEBUG, LOG_SPACE(space->number), "container %" PRIu32 " with group %" PRIu32,
+		  container->container_id, container->group);
 	OBSERVE(space, container_added, space, container);
 	if (group) {
 		group->space = space;
@@ -144,7 +149,44 @@ static void learn_description(struct space *space, const struct worker_descripti
 	}
 }
 
-static bool description_is_sound(const struct worker_answer *answer)
+/* A name that can go on the bus: a few printable characters, and zeros to the end. */
+static bool iommu_type_is_sound(const char type[static WORKER_IOMMU_TYPE_SIZE])
+{
+	size_t length = strnlen(type, WORKER_IOMMU_TYPE_SIZE);
+
+	for (size_t i = 0; i < length; i++) {
+		if (type[i] < 0x20 || type[i] > 0x7e) {
+			return false;
+		}
+	}
+	return length < WORKER_IOMMU_TYPE_SIZE;
+}
+
+/* A worker can only have groups that it was given: not those of another address space. */
+static bool container_is_sound(struct space *space, const struct worker_container *container)
+{
+	struct group *group = find_group(space, container->group);
+
+	return iommu_type_is_sound(container->iommu_type) && container->container_id != 0 &&
+	       group && group->space == space;
+}
+
+static bool containers_are_sound(struct space *space, const struct worker_description *description)
+{
+	const struct worker_memory *memory = (const void *)(description + 1);
+	const struct worker_window *windows = (const void *)(memory + description->memory_count);
+	const struct worker_container *containers =
+		(const void *)(windows + description->window_count);
+
+	for (uint32_t i = 0; i < description->container_count; i++) {
+		if (!container_is_sound(space, &containers[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool description_is_sound(struct space *space, const struct worker_answer *answer)
 {
 	const struct worker_description *description = answer->body;
 
@@ -156,14 +198,15 @@ static bool description_is_sound(const struct worker_answer *answer)
 		       sizeof(*description) +
 			       description->memory_count * sizeof(struct worker_memory) +
 			       description->window_count * sizeof(struct worker_window) +
-			       description->container_count * sizeof(struct worker_container);
+			       description->container_count * sizeof(struct worker_container) &&
+	       containers_are_sound(space, description);
 }
 
 /* -- requests that change the structure -- */
 
 static void change_finish(struct change *change, const struct worker_answer *answer)
 {
-	if (change->attaching && change->group->container_id == 0) {
+	if (change->attaching && change->group && change->group->container_id == 0) {
 		release_group(change->space, change->group);
 	}
 	change->handler(change->userdata, answer);
@@ -179,11 +222,12 @@ static void handle_description(void *userdata, const struct worker_answer *answe
 		change_finish(change, answer);
 		return;
 	}
-	if (!description_is_sound(answer)) {
-		(void)error_set(&result.error, ERROR_KERNEL, EPROTO,
+	if (!description_is_sound(change->space, answer)) {
+		(void)error_set(&result.error, ERROR_WORKER_LOST, EPROTO,
 				"the worker of address space %u described itself in %zu bytes that "
-				"make no sense",
+				"make no sense, and is ended",
 				change->space->number, answer->size);
+		worker_process_kill(change->space->worker, SIGKILL);
 	} else {
 		learn_description(change->space, answer->body);
 	}
@@ -326,7 +370,7 @@ int space_attach_group(struct space *space, struct group *group, worker_answer_h
 		       void *userdata, struct error *error)
 {
 	struct worker_attach body = {.group = group->host->id};
-	int fds[2];
+	int fds[2] = {-1, -1};
 	int r = refuse_when_closing(space, error);
 
 	if (r) {
@@ -403,7 +447,7 @@ static void handle_worker_gone(void *userdata, const char *why)
 {
 	struct space *space = userdata;
 	struct manager *manager = space->manager;
-	worker_answer_handler closed = space->closed;
+	worker_answer_handler closed = steal_pointer(space->closed);
 	void *closed_userdata = space->closed_userdata;
 	struct worker_answer answer = {.body = NULL};
 
@@ -411,6 +455,7 @@ static void handle_worker_gone(void *userdata, const char *why)
 		log_write(LOG_ERR, LOG_SPACE(space->number), "the worker is lost: %s", why);
 	}
 	release_groups(space);
+	log_write(LOG_DEBUG, LOG_SPACE(space->number), "gone: %s", why);
 	OBSERVE(space, space_removed, space, space->closing ? NULL : why);
 	manager_forget_space(manager, space);
 	(void)space_free(space);
@@ -419,11 +464,24 @@ static void handle_worker_gone(void *userdata, const char *why)
 	}
 }
 
+/* A Close that waits when spaprd itself ends. */
+static void answer_close(struct space *space)
+{
+	struct worker_answer answer = {.body = NULL};
+
+	if (space->closed) {
+		(void)error_set(&answer.error, ERROR_WORKER_LOST, 0,
+				"address space %u: spaprd ended before its worker", space->number);
+		space->closed(space->closed_userdata, &answer);
+	}
+}
+
 struct space *space_free(struct space *space)
 {
 	if (space) {
 		space->close_deadline = sd_event_source_disable_unref(space->close_deadline);
 		space->worker = worker_process_free(space->worker);
+		answer_close(space);
 		free(space->name);
 		free(space->owner);
 		free(space);
@@ -454,9 +512,13 @@ static int start_worker(struct space *space, struct error *error)
 	return worker_process_new(manager->event, &start, &space->worker, error);
 }
 
+/* Of a space that could not be made: its worker has nothing to tear down. */
 static void cleanup_space(struct space **space)
 {
-	(void)space_free(*space);
+	if (*space) {
+		(*space)->worker = worker_process_discard((*space)->worker);
+		(void)space_free(*space);
+	}
 }
 
 int space_new(struct manager *manager, const struct space_options *options,
@@ -466,11 +528,13 @@ int space_new(struct manager *manager, const struct space_options *options,
 	cleanup(cleanup_space) struct space *space = NULL;
 	int r;
 
-	if (manager->stopping || manager->space_count >= MANAGER_SPACES_MAX) {
+	if (manager->stopping) {
+		return error_set(error, ERROR_BUSY, 0, "spaprd is stopping");
+	}
+	if (manager->space_count >= MANAGER_SPACES_MAX) {
 		return error_set(error, ERROR_QUOTA_EXCEEDED, 0,
-				 "there are %zu address spaces of at most %d%s",
-				 manager->space_count, MANAGER_SPACES_MAX,
-				 manager->stopping ? ", and spaprd is stopping" : "");
+				 "there are %zu address spaces of at most %d: close one",
+				 manager->space_count, MANAGER_SPACES_MAX);
 	}
 	space = calloc(1, sizeof(*space));
 	if (space) {
@@ -498,6 +562,9 @@ int space_new(struct manager *manager, const struct space_options *options,
 	manager->space_count++;
 	space->next = manager->spaces;
 	manager->spaces = space;
+	log_write(LOG_DEBUG, LOG_SPACE(space->number),
+		  "created for %s of uid %u, worker is process %d", space->owner,
+		  (unsigned int)space->uid, (int)worker_process_pid(space->worker));
 	OBSERVE(space, space_added, space);
 	*ret_space = steal_pointer(space);
 	return 0;

@@ -10,10 +10,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "common/cleanup.h"
+#include "common/fd_limit.h"
 #include "common/log.h"
 #include "common/packet.h"
+
+/* Fds of requests that did not fit the socket: a client can't have us hold very many. */
+#define UNSENT_FDS_MAX 64
 
 /* A request that was sent or waits to be; free slots have no handler. */
 struct pending {
@@ -47,6 +52,7 @@ struct worker_process {
 	uint32_t free_count;
 	struct unsent *first_unsent;
 	struct unsent **last_unsent;
+	unsigned int unsent_fds;
 };
 
 /* Any reply with fds or more than this breaks the protocol. */
@@ -130,13 +136,36 @@ static void unsent_drop_all(struct worker_process *worker)
 		worker->first_unsent = next;
 	}
 	worker->last_unsent = &worker->first_unsent;
+	worker->unsent_fds = 0;
+}
+
+/* Copies of the fds, for as long as the request waits. 0 or -errno. */
+static int unsent_copy_fds(struct unsent *unsent, const int *fds, unsigned int fd_count)
+{
+	for (unsigned int i = 0; i < fd_count; i++) {
+		int copy = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+
+		if (copy < 0) {
+			return -errno;
+		}
+		unsent->fds[unsent->fd_count++] = copy;
+		if (!fd_limit_allows(copy)) {
+			return -EMFILE;
+		}
+	}
+	return 0;
 }
 
 static int unsent_add(struct worker_process *worker, const struct worker_request *request,
 		      const void *body, const int *fds, unsigned int fd_count)
 {
-	struct unsent *unsent = malloc(sizeof(*unsent) + request->size);
+	struct unsent *unsent;
+	int r;
 
+	if (fd_count > 0 && worker->unsent_fds + fd_count > UNSENT_FDS_MAX) {
+		return -EMFILE;
+	}
+	unsent = malloc(sizeof(*unsent) + request->size);
 	if (!unsent) {
 		return -ENOMEM;
 	}
@@ -146,18 +175,14 @@ static int unsent_add(struct worker_process *worker, const struct worker_request
 	if (request->size > 0) {
 		memcpy(unsent->body, body, request->size);
 	}
-	for (unsigned int i = 0; i < fd_count; i++) {
-		unsent->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
-		if (unsent->fds[i] < 0) {
-			int r = -errno;
-
-			(void)unsent_free(unsent);
-			return r;
-		}
-		unsent->fd_count++;
+	r = unsent_copy_fds(unsent, fds, fd_count);
+	if (r < 0) {
+		(void)unsent_free(unsent);
+		return r;
 	}
 	*worker->last_unsent = unsent;
 	worker->last_unsent = &unsent->next;
+	worker->unsent_fds += fd_count;
 	return sd_event_source_set_io_events(worker->socket_source, EPOLLIN | EPOLLOUT);
 }
 
@@ -179,6 +204,7 @@ static int unsent_flush(struct worker_process *worker)
 		if (!worker->first_unsent) {
 			worker->last_unsent = &worker->first_unsent;
 		}
+		worker->unsent_fds -= unsent->fd_count;
 		(void)unsent_free(unsent);
 	}
 	return sd_event_source_set_io_events(worker->socket_source, EPOLLIN);
@@ -272,14 +298,14 @@ static int handle_child_event(sd_event_source *source, const siginfo_t *info, vo
 	struct worker_process *worker = userdata;
 	worker_gone_handler gone = worker->gone;
 	void *gone_userdata = worker->userdata;
+	const char *name = sigabbrev_np(info->si_status); /* NULL for a real-time signal */
 	char why[64];
 
 	(void)source;
 	if (info->si_code == CLD_EXITED) {
 		(void)snprintf(why, sizeof(why), "it ended with exit status %d", info->si_status);
 	} else {
-		(void)snprintf(why, sizeof(why), "it was killed by SIG%s",
-			       sigabbrev_np(info->si_status));
+		(void)snprintf(why, sizeof(why), "it was killed by SIG%s", name ? name : "RT");
 	}
 	worker->child_source = sd_event_source_disable_unref(worker->child_source);
 	if (!worker->lost) {
@@ -361,7 +387,7 @@ static int spawn_worker(const struct worker_start *start, int socket, pid_t *ret
 
 static void cleanup_worker(struct worker_process **worker)
 {
-	(void)worker_process_free(*worker);
+	(void)worker_process_discard(*worker);
 }
 
 static int watch(struct worker_process *worker)
@@ -401,6 +427,11 @@ int worker_process_new(sd_event *event, const struct worker_start *start,
 	}
 	worker->socket = sockets[0];
 	theirs = sockets[1];
+	if (!fd_limit_allows(worker->socket) || !fd_limit_allows(theirs)) {
+		return error_set(error, ERROR_QUOTA_EXCEEDED, EMFILE,
+				 "spaprd has so many files open that none is left for another "
+				 "worker: close an address space");
+	}
 	if (fcntl(worker->socket, F_SETFL, O_NONBLOCK) < 0) {
 		return error_set(error, ERROR_KERNEL, errno, "no socket for another worker");
 	}
@@ -419,17 +450,39 @@ int worker_process_new(sd_event *event, const struct worker_start *start,
 struct worker_process *worker_process_free(struct worker_process *worker)
 {
 	if (worker) {
-		unsent_drop_all(worker);
-		worker->socket_source = sd_event_source_disable_unref(worker->socket_source);
 		worker->child_source = sd_event_source_disable_unref(worker->child_source);
-		worker->socket = fd_close(worker->socket);
+		worker_lose(worker);
+		pending_fail_all(worker, "spaprd does not wait for it any more");
 		worker->event = sd_event_unref(worker->event);
 		free(worker);
 	}
 	return NULL;
 }
 
+struct worker_process *worker_process_discard(struct worker_process *worker)
+{
+	if (worker && worker->pid > 0) {
+		(void)kill(worker->pid, SIGKILL);
+		while (waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR) {
+		}
+	}
+	return worker_process_free(worker);
+}
+
 /* -- asking -- */
+
+static enum error_code code_of_send_failure(int errnum)
+{
+	switch (errnum) {
+	case EPIPE:
+		return ERROR_WORKER_LOST;
+	case EMFILE:
+	case ETOOMANYREFS: /* too many fds are under way in sockets */
+		return ERROR_QUOTA_EXCEEDED;
+	default:
+		return ERROR_KERNEL;
+	}
+}
 
 int worker_process_request(struct worker_process *worker, enum worker_request_type type,
 			   const void *body, size_t size, const int *fds, unsigned int fd_count,
@@ -465,7 +518,7 @@ int worker_process_request(struct worker_process *worker, enum worker_request_ty
 	}
 	if (r < 0) {
 		(void)pending_take(worker, request.id, &forgotten);
-		return error_set(error, r == -EPIPE ? ERROR_WORKER_LOST : ERROR_KERNEL, -r,
+		return error_set(error, code_of_send_failure(-r), -r,
 				 "can't ask the worker of address space %u", worker->space);
 	}
 	return 0;

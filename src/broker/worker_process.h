@@ -48,10 +48,17 @@ int worker_process_new(sd_event *event, const struct worker_start *start,
 		       struct worker_process **ret_worker, struct error *error);
 
 /*
- * Close the socket and forget the process, without calling anybody; the worker then tears its
- * address space down and ends by itself. Takes NULL, returns NULL.
+ * Close the socket and forget the process: the worker then tears its address space down and ends by
+ * itself. What still waits is answered with ERROR_WORKER_LOST; gone is not called. Takes NULL,
+ * returns NULL.
  */
 struct worker_process *worker_process_free(struct worker_process *worker);
+
+/*
+ * The same for a worker that holds nothing yet and has not been seen to end: it is killed and
+ * reaped, so that nothing is left of it. Takes NULL, returns NULL.
+ */
+struct worker_process *worker_process_discard(struct worker_process *worker);
 
 /*
  * Send a request, with copies of the fds, which stay the caller's; the handler is called once,

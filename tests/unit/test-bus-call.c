@@ -100,7 +100,15 @@ static void handle_big(struct bus_call *call, void *object)
 	free(bytes);
 }
 
+/* Reads nothing, and keeps the call without its fds. */
+static void handle_keep_without_fds(struct bus_call *call, void *object)
+{
+	bus_call_drop_fds(call);
+	handle_keep(call, object);
+}
+
 static const struct bus_method methods[] = {
+	{"KeepWithoutFds", "h", "", handle_keep_without_fds},
 	{"Keep", "s", "s", handle_keep},
 	{"Take", "ht", "h", handle_take},
 	{"TakeTwo", "hh", "", handle_take_two},
@@ -160,6 +168,38 @@ static DBusMessage *wait_reply(struct bus_fixture *fixture, DBusPendingCall *pen
 	reply = dbus_pending_call_steal_reply(pending);
 	dbus_pending_call_unref(pending);
 	return reply;
+}
+
+static void test_dropped_fds(void **state)
+{
+	struct bus_fixture *fixture = *state;
+	struct pen pen = {.fd = -1};
+	DBusMessage *message = bus_fixture_message(PATH_PEN, INTERFACE_PEN, "KeepWithoutFds");
+	DBusPendingCall *pending = NULL;
+	DBusMessage *reply;
+	int ends[2];
+	char byte;
+
+	add_pen(fixture, &pen);
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	assert_true(
+		dbus_message_append_args(message, DBUS_TYPE_UNIX_FD, &ends[1], DBUS_TYPE_INVALID));
+	(void)close(ends[1]);
+	assert_true(
+		dbus_connection_send_with_reply(fixture->client.connection, message, &pending, -1));
+	dbus_message_unref(message);
+	bus_fixture_run_until(fixture, &pen.came);
+	bus_fixture_settle(fixture);
+	/* Nobody has the end to write any more. */
+	assert_int_equal(read(ends[0], &byte, 1), 0);
+	(void)close(ends[0]);
+	assert_string_equal(bus_call_sender(pen.kept),
+			    dbus_bus_get_unique_name(fixture->client.connection));
+	bus_call_reply(pen.kept, DBUS_TYPE_INVALID);
+	reply = wait_reply(fixture, pending);
+	assert_int_equal(dbus_message_get_type(reply), DBUS_MESSAGE_TYPE_METHOD_RETURN);
+	dbus_message_unref(reply);
+	(void)bus_object_remove(pen.object);
 }
 
 static void test_answered_later_in_any_order(void **state)
@@ -421,6 +461,7 @@ int main(void)
 		TEST(test_dropped),
 		TEST(test_no_reply_wanted),
 		TEST(test_fds_travel_both_ways),
+		TEST(test_dropped_fds),
 		TEST(test_no_fd_left_to_read),
 		TEST(test_append_callback),
 		TEST(test_big_reply),

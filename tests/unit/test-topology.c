@@ -96,7 +96,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 static int set_up(void **state)
 {
 	(void)state;
-	(void)strcpy(root + strlen(root) - 6, "XXXXXX");
+	memset(root + strlen(root) - 6, 'X', 6);
 	return mkdtemp(root) ? 0 : -1;
 }
 

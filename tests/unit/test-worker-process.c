@@ -6,8 +6,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "broker/worker_process.h"
@@ -96,7 +99,7 @@ static void handle_answer(void *userdata, const struct worker_answer *got)
 	(void)userdata;
 	stage.answers++;
 	stage.last_code = got->error.code;
-	(void)strcpy(stage.text, got->error.text);
+	(void)snprintf(stage.text, sizeof(stage.text), "%s", got->error.text);
 }
 
 static void handle_counts(void *userdata, const struct worker_counts *counts)
@@ -108,7 +111,7 @@ static void handle_counts(void *userdata, const struct worker_counts *counts)
 static void handle_gone(void *userdata, const char *why)
 {
 	(void)userdata;
-	(void)strcpy(stage.why, why);
+	(void)snprintf(stage.why, sizeof(stage.why), "%s", why);
 	stage.worker = worker_process_free(stage.worker);
 }
 
@@ -240,6 +243,57 @@ static void test_program_that_is_not_there(void **state)
 	assert_null(stage.worker);
 }
 
+/* A worker that ended before it was asked anything leaves no zombie. */
+static void test_discard(void **state)
+{
+	siginfo_t info;
+	pid_t pid;
+
+	(void)state;
+	start("exit");
+	pid = worker_process_pid(stage.worker);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(ask(), ERROR_WORKER_LOST);
+	stage.worker = worker_process_discard(stage.worker);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+	assert_null(worker_process_discard(NULL));
+}
+
+/* What waits is answered when nobody is going to look at the worker any more. */
+static void test_free_with_calls_waiting(void **state)
+{
+	(void)state;
+	start("silent");
+	assert_int_equal(ask(), 0);
+	stage.worker = worker_process_free(stage.worker);
+	assert_int_equal(stage.answers, 1);
+	assert_int_equal(stage.last_code, ERROR_WORKER_LOST);
+	assert_string_equal(stage.why, "");
+}
+
+/* The last fds are not for workers: libdbus loses its connection when it has none. */
+static void test_no_fd_to_spare(void **state)
+{
+	struct worker_start options = {.program = "/proc/self/exe", .simhost = -1};
+	struct rlimit limit;
+	struct rlimit low;
+	struct error error;
+	int next = dup(STDOUT_FILENO);
+	int r;
+
+	(void)state;
+	(void)close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = 2 * (rlim_t)next + 2; /* half of it is kept back */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	r = worker_process_new(stage.event, &options, &stage.worker, &error);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(r, ERROR_QUOTA_EXCEEDED);
+	assert_non_null(strstr(error.text, "EMFILE"));
+}
+
 /* A worker that does not answer: a bounded number of requests waits, and one place is kept to end
  * it. */
 static void test_many_waiting(void **state)
@@ -279,6 +333,30 @@ static void test_full_socket(void **state)
 	assert_int_equal(stage.last_code, ERROR_NONE);
 }
 
+/* Requests with fds wait for room in the socket, too, but not without end. */
+static void test_full_socket_with_many_fds(void **state)
+{
+	static char body[60000];
+	unsigned int sent = 0;
+	int r = 0;
+
+	(void)state;
+	start("echo");
+	worker_process_kill(stage.worker, SIGSTOP);
+	while (sent < 200 && r == 0) {
+		r = worker_process_request(stage.worker, WORKER_ADD_MEMORY, body, sizeof(body),
+					   (int[]){0}, 1, handle_answer, NULL, NULL);
+		sent += r == 0;
+	}
+	assert_int_equal(r, ERROR_QUOTA_EXCEEDED);
+	assert_true(sent >= 64);
+	/* Those without still find room. */
+	assert_int_equal(ask(), 0);
+	worker_process_kill(stage.worker, SIGCONT);
+	run_until(sent + 1, false);
+	assert_int_equal(stage.last_code, ERROR_NONE);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -291,8 +369,12 @@ int main(void)
 		TEST(test_death),
 		TEST(test_exit_status),
 		TEST(test_program_that_is_not_there),
+		TEST(test_discard),
+		TEST(test_free_with_calls_waiting),
+		TEST(test_no_fd_to_spare),
 		TEST(test_many_waiting),
 		TEST(test_full_socket),
+		TEST(test_full_socket_with_many_fds),
 	};
 	const char *role = getenv(ENV_ROLE);
 
