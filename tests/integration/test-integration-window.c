@@ -46,7 +46,7 @@ static void stage_close(struct stage *stage)
 /* Bytes that no earlier transfer has left in the device's buffer. */
 static void fill_fresh(unsigned char *bytes, size_t size)
 {
-	static unsigned int turn;
+	static size_t turn;
 
 	turn++;
 	for (size_t i = 0; i < size; i++) {

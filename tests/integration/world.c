@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,10 +63,22 @@ static void spaprd_path(char ret_path[static PATH_MAX])
 	assert_true(length > 0);
 	ret_path[length] = '\0';
 	*strrchr(ret_path, '/') = '\0'; /* the tests' folder lies beside the programs */
-	(void)strcpy(strrchr(ret_path, '/'), "/spaprd");
+	(void)snprintf(strrchr(ret_path, '/'), 16, "/spaprd");
 }
 
-static pid_t start_spaprd(bool real)
+/* A program that root executes gets every capability that is not dropped here. */
+static void set_limits(void)
+{
+	const struct rlimit locked = {LIMIT_LOCKED, LIMIT_LOCKED};
+	const struct rlimit files = {LIMIT_FDS, LIMIT_FDS};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &locked) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0 ||
+	    (geteuid() == 0 && prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0) < 0)) {
+		_exit(126);
+	}
+}
+
+static pid_t start_spaprd(bool real, bool limited)
 {
 	char path[PATH_MAX];
 	pid_t pid;
@@ -72,6 +86,9 @@ static pid_t start_spaprd(bool real)
 	spaprd_path(path);
 	pid = fork();
 	if (pid == 0) {
+		if (limited) {
+			set_limits();
+		}
 		/* End in order when the test dies. */
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 		execl(path, path, real ? NULL : "--simulate=powernv9", NULL);
@@ -127,7 +144,7 @@ static void warm_up(DBusConnection *client)
 	space_close(client, space);
 }
 
-int world_start(void **state)
+static int start(void **state, bool limited)
 {
 	static struct world world;
 	const char *kind = getenv("SPAPRD_TEST_WORLD");
@@ -141,7 +158,7 @@ int world_start(void **state)
 		return -1;
 	}
 	world.client = client_open();
-	world.spaprd = start_spaprd(world.real);
+	world.spaprd = start_spaprd(world.real, limited);
 	if (world.spaprd < 0) {
 		return -1;
 	}
@@ -150,6 +167,16 @@ int world_start(void **state)
 	warm_up(world.client);
 	world.idle_fds = count_idle_fds(world.spaprd);
 	return 0;
+}
+
+int world_start(void **state)
+{
+	return start(state, false);
+}
+
+int world_start_limited(void **state)
+{
+	return start(state, true);
 }
 
 int world_stop(void **state)

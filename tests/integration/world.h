@@ -48,6 +48,15 @@ struct world {
 int world_start(void **state);
 int world_stop(void **state);
 
+/*
+ * The same with a spaprd that may lock and open little: LIMIT_LOCKED bytes (it has no
+ * CAP_IPC_LOCK), and LIMIT_FDS files.
+ */
+int world_start_limited(void **state);
+
+#define LIMIT_LOCKED (UINT64_C(6) << 20)
+#define LIMIT_FDS    64
+
 /* One more client. Closed with client_close. */
 DBusConnection *client_open(void);
 void client_close(DBusConnection *client);
