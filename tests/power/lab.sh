@@ -83,13 +83,13 @@ readonly LAB_KERNEL_COMPLAINT='WARNING: |\bBUG\b|Oops|Kernel panic|rcu: INFO|blo
 # --- pieces out of Debian's archive ---
 
 # lab_piece DIRECTORY TITLE COMMAND...: make DIRECTORY by COMMAND, unless the same command made it before. The stamp
-# is written last, so what an interrupted run left is made again.
+# in it is written last, so what an interrupted run left is made again.
 lab_piece() {
-	local directory=$1 title=$2 stamp=$1.made-by made_by
+	local directory=$1 title=$2 stamp=$1/.made-by made_by
 	shift 2
 	made_by="$*"$'\n'"$(declare -f "$1")"
 	[ "$(cat "$stamp" 2>/dev/null || true)" != "$made_by" ] || return 0
-	rm -rf "$directory" "$stamp"
+	rm -rf "$directory"
 	mkdir -p "$directory"
 	step "$title" "$@"
 	printf '%s\n' "$made_by" >"$stamp"
@@ -265,13 +265,13 @@ lab_boot() {
 	while read -r _ _ option; do
 		[ -z "$option" ] || options+=(-device "$option")
 	done <<<"$devices"
-	libraries=$(find "$LAB/qemu" -maxdepth 3 -path '*/lib/*-linux-gnu' -printf '%p:')
+	libraries=$(find "$LAB/qemu" -maxdepth 3 -path '*/lib/*-linux-gnu' -printf ':%p')
 	rm -f "$directory/qemu.log"
 	: >"$directory/console.log"
 	# In the foreground, so that an interrupt from the terminal ends the emulator too. Where the machine has a QEMU as
 	# new as the archive's, nothing was unpacked and the machine's own is found.
 	timeout --foreground --kill-after=5 "$LAB_SECONDS" \
-		env LD_LIBRARY_PATH="$libraries" PATH="$LAB/qemu/usr/bin:$PATH" qemu-system-ppc64 \
+		env LD_LIBRARY_PATH="${libraries#:}" PATH="$LAB/qemu/usr/bin:$PATH" qemu-system-ppc64 \
 		-L "$LAB/qemu/usr/share/qemu" -L /usr/share/qemu \
 		-machine "$machine" -accel tcg -smp 1 -m 2G -nographic -vga none -nic none -monitor none -no-reboot \
 		-serial "file:$directory/console.log" -d guest_errors -D "$directory/qemu.log" \
@@ -300,11 +300,10 @@ lab_judge_test() {
 	return 1
 }
 
-# lab_judge DIRECTORY: what the console of a run says; fails unless all of it is good. What the kernel says while it
-# boots is Debian's concern; from our init on it is ours.
+# lab_judge DIRECTORY: what the console of a run says; fails unless all of it is good, from the first line on.
 lab_judge() {
 	local directory=$1 console complaints name failed=0
-	console=$(tr -d '\r\0' <"$directory/console.log" | sed -n '/\] lab: begin init$/,$p')
+	console=$(tr -d '\r\0' <"$directory/console.log")
 	for name in "$directory/guest/lab/bin"/$LAB_TESTS; do
 		lab_judge_test "$console" "${name##*/}" || failed=1
 	done
@@ -315,7 +314,7 @@ lab_judge() {
 	fi
 	if ! grep -q '\] lab: all done$' <<<"$console"; then
 		echo '  FAIL  the guest did not get to its end; the last it said:'
-		tr -d '\r\0' <"$directory/console.log" | tail -n 5 | lab_quote
+		tail -n 5 <<<"$console" | lab_quote
 		failed=1
 	fi
 	[ "$failed" -eq 0 ] || echo "  the whole console: ${directory#"$PWD/"}/console.log; the emulator's log: qemu.log beside it"
@@ -328,7 +327,7 @@ lab_make_pieces() {
 	local kernel=$1 package=$2 suite=$3
 	lab_piece "$LAB/qemu" "fetch the emulator" \
 		lab_unpack_with_dependencies "$LAB/qemu" "$(dpkg --print-architecture)" "$LAB_EMULATOR_SUITES" qemu-system-ppc
-	lab_piece "$kernel" "fetch the kernel ($package, $suite)" \
+	lab_piece "$kernel" "fetch the kernel ($package)" \
 		lab_make_kernel "$kernel" "$suite" "$package" "${LAB_MODULES[@]}"
 	lab_piece "$LAB/sysroot" "fetch the ppc64el sysroot" \
 		lab_make_sysroot "$LAB/sysroot" ppc64el "$LAB_SYSROOT_SUITE" "${LAB_SYSROOT_PACKAGES[@]}"
