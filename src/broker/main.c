@@ -43,17 +43,20 @@ struct broker {
 
 static void print_usage(FILE *file)
 {
-	(void)fprintf(file,
-		      "usage: spaprd [--simulate[=HOST]] [--verbose]\n"
-		      "\n"
-		      "Manages the VFIO DMA windows of this host for programs on the system bus.\n"
-		      "\n"
-		      "  --simulate[=HOST]  on a simulated host instead (powernv9, the default)\n"
-		      "  --verbose          log what is done, not only what goes wrong\n"
-		      "  --version\n"
-		      "  --help\n"
-		      "\n"
-		      "DBUS_SYSTEM_BUS_ADDRESS names another bus than the system's.\n");
+	(void)fprintf(
+		file,
+		"usage: spaprd [--simulate[=HOST]] [--verbose]\n"
+		"\n"
+		"Manages the VFIO DMA windows of this host for programs on the system bus.\n"
+		"\n"
+		"  --simulate[=HOST]  on a simulated host instead (powernv9, the default;\n"
+		"                     \"powernv9,memlock=BYTES\": a process may lock only so\n"
+		"                     much)\n"
+		"  --verbose          log what is done, not only what goes wrong\n"
+		"  --version\n"
+		"  --help\n"
+		"\n"
+		"DBUS_SYSTEM_BUS_ADDRESS names another bus than the system's.\n");
 }
 
 /* Returns false when the program is to end with *ret_status. */

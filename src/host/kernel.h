@@ -49,6 +49,9 @@ struct kernel {
 	const struct kernel_operations *operations;
 	/* Where sysfs is: "/sys", or the simulated host's tree of real files. Owned. */
 	char *sysfs_root;
+	/* Bytes that this process may lock for VFIO, as it was at the start; UINT64_MAX: no limit.
+	 */
+	uint64_t locked_limit;
 };
 
 static inline int kernel_open_node(struct kernel *kernel, const char *path)

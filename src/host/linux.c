@@ -2,10 +2,13 @@
 /* The kernel seam over the running kernel. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -71,6 +74,23 @@ static const struct kernel_operations linux_operations = {
 	.free = linux_free,
 };
 
+/* RLIMIT_MEMLOCK, unless CAP_IPC_LOCK lifts it (mm/util.c, account_locked_vm). */
+static uint64_t find_locked_limit(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{.effective = 0}};
+	struct rlimit limit;
+
+	if (syscall(SYS_capget, &header, data) == 0 &&
+	    (data[CAP_TO_INDEX(CAP_IPC_LOCK)].effective & CAP_TO_MASK(CAP_IPC_LOCK))) {
+		return UINT64_MAX;
+	}
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
+		return UINT64_MAX;
+	}
+	return limit.rlim_cur;
+}
+
 int kernel_linux_new(struct kernel **ret_kernel)
 {
 	struct kernel *kernel = calloc(1, sizeof(*kernel));
@@ -79,6 +99,7 @@ int kernel_linux_new(struct kernel **ret_kernel)
 		return -ENOMEM;
 	}
 	kernel->operations = &linux_operations;
+	kernel->locked_limit = find_locked_limit();
 	kernel->sysfs_root = strdup("/sys");
 	if (!kernel->sysfs_root) {
 		free(kernel);

@@ -418,19 +418,23 @@ static const struct kernel_operations sim_operations = {
 	.free = sim_free,
 };
 
-static int ask_sysfs_root(int connection, char **ret_root)
+static int say_hello(struct sim_kernel *sim)
 {
 	struct sim_message message = {.type = SIM_HELLO};
-	char path[PATH_MAX];
-	size_t size = sizeof(path) - 1;
+	struct sim_hello hello;
+	size_t size = sizeof(hello);
 	bool broken;
-	int r = sim_exchange(connection, &message, path, &size, NULL, &broken);
+	int r = sim_exchange(sim->root, &message, &hello, &size, NULL, &broken);
 
 	if (r < 0) {
 		return r;
 	}
-	*ret_root = strndup(path, size);
-	return *ret_root ? 0 : -ENOMEM;
+	if (size != sizeof(hello)) {
+		return -EPROTO;
+	}
+	sim->kernel.locked_limit = hello.memlock_limit;
+	sim->kernel.sysfs_root = strndup(hello.sysfs_root, sizeof(hello.sysfs_root));
+	return sim->kernel.sysfs_root ? 0 : -ENOMEM;
 }
 
 int sim_kernel_new(int connection, struct kernel **ret_kernel)
@@ -446,7 +450,7 @@ int sim_kernel_new(int connection, struct kernel **ret_kernel)
 	sim->root = connection;
 	(void)pthread_mutex_init(&sim->lock, NULL);
 	(void)pthread_mutex_init(&sim->root_lock, NULL);
-	r = ask_sysfs_root(connection, &sim->kernel.sysfs_root);
+	r = say_hello(sim);
 	if (r < 0) {
 		sim_free(&sim->kernel);
 		return r;

@@ -2,21 +2,17 @@
 /* The nodes that clients have open, and the client processes. */
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "sim/simhost_private.h"
 
-#define WATCH_EVENTS        32
-#define STATUS_CAPABILITIES "CapEff:"
-#define LINE_SIZE           256
+#define WATCH_EVENTS 32
 
 static int watch(struct simhost *simhost, int fd, uint32_t events, struct watched *watched)
 {
@@ -204,40 +200,6 @@ struct simhost_node *simhost_find_handle(const struct simhost_process *process, 
 		}
 	}
 	return NULL;
-}
-
-static bool has_ipc_lock(pid_t pid)
-{
-	char line[LINE_SIZE];
-	uint64_t capabilities = 0;
-	FILE *file;
-
-	(void)snprintf(line, sizeof(line), "/proc/%d/status", pid);
-	file = fopen(line, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (strncmp(line, STATUS_CAPABILITIES, strlen(STATUS_CAPABILITIES)) == 0) {
-			capabilities = strtoull(line + strlen(STATUS_CAPABILITIES), NULL, 16);
-			break;
-		}
-	}
-	cleanup_file(&file);
-	return capabilities >> CAP_IPC_LOCK & 1;
-}
-
-uint64_t simhost_memlock_limit(void *process)
-{
-	const struct simhost_process *caller = process;
-	struct rlimit limit;
-
-	if (has_ipc_lock(caller->pid)) {
-		return UINT64_MAX;
-	}
-	/* A process of another user may not be asked about: then it has what we have. */
-	if (prlimit(caller->pid, RLIMIT_MEMLOCK, NULL, &limit) < 0 &&
-	    getrlimit(RLIMIT_MEMLOCK, &limit) < 0) {
-		return 0;
-	}
-	return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
 }
 
 /* the watch */

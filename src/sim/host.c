@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sim/host.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <libfdt.h>
 #include <stdio.h>
@@ -253,6 +254,7 @@ int sim_host_new(const char *name, const void *fdt, size_t fdt_size, struct sim_
 	host->fdt = fdt;
 	host->fdt_size = fdt_size;
 	host->page_shift = PAGE_SHIFT;
+	host->memlock_limit = UINT64_MAX;
 	r = read_tree(host);
 	if (r < 0) {
 		(void)sim_host_free(host);
@@ -262,14 +264,47 @@ int sim_host_new(const char *name, const void *fdt, size_t fdt_size, struct sim_
 	return 0;
 }
 
+/* What stands behind the comma, in place. */
+static int read_settings(const char *settings, uint64_t *ret_memlock_limit)
+{
+	static const char memlock[] = "memlock=";
+	char *end = NULL;
+	unsigned long long bytes;
+
+	if (*settings == '\0') {
+		return 0;
+	}
+	if (strncmp(settings, memlock, strlen(memlock)) != 0 ||
+	    !isdigit((unsigned char)settings[strlen(memlock)])) {
+		return -EINVAL;
+	}
+	errno = 0;
+	bytes = strtoull(settings + strlen(memlock), &end, 10);
+	if (errno || *end != '\0') {
+		return -EINVAL;
+	}
+	*ret_memlock_limit = bytes;
+	return 0;
+}
+
 int sim_host_new_builtin(const char *name, struct sim_host **ret_host)
 {
+	size_t length = strcspn(name, ",");
+	uint64_t memlock_limit = UINT64_MAX;
+	int r = read_settings(name + length + (name[length] == ','), &memlock_limit);
+
+	if (r < 0) {
+		return r;
+	}
 	for (size_t i = 0; i < sim_builtin_host_count; i++) {
 		const struct sim_builtin_host *builtin = &sim_builtin_hosts[i];
 
-		if (strcmp(builtin->name, name) == 0) {
-			return sim_host_new(builtin->name, builtin->fdt, builtin->fdt_size,
-					    ret_host);
+		if (strlen(builtin->name) == length && strncmp(builtin->name, name, length) == 0) {
+			r = sim_host_new(builtin->name, builtin->fdt, builtin->fdt_size, ret_host);
+			if (r == 0) {
+				(*ret_host)->memlock_limit = memlock_limit;
+			}
+			return r;
 		}
 	}
 	return -ENODEV;

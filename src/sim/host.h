@@ -69,6 +69,7 @@ struct sim_host {
 	const void *fdt;
 	size_t fdt_size;
 	unsigned int page_shift;
+	uint64_t memlock_limit; /* bytes that one process may lock; UINT64_MAX: no limit */
 	struct sim_phb *phbs;
 	size_t phb_count;
 	struct sim_device *devices; /* a bridge comes before what is below it */
@@ -81,7 +82,12 @@ struct sim_host {
  * nothing to simulate. */
 int sim_host_new(const char *name, const void *fdt, size_t fdt_size, struct sim_host **ret_host);
 
-/* A built-in host: ENODEV when there is none of that name. */
+/*
+ * A built-in host by its name and settings, "powernv9" or "powernv9,memlock=8388608":
+ *   memlock=BYTES  what each process may lock; unlimited otherwise, whatever this machine allows,
+ *                  for the simulated host locks nothing for real
+ * ENODEV when there is none of that name, EINVAL for a setting that isn't known or wrong.
+ */
 int sim_host_new_builtin(const char *name, struct sim_host **ret_host);
 
 #define SIM_HOST_DEFAULT "powernv9"

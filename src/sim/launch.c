@@ -61,7 +61,7 @@ static int wait_ready(int connection)
 {
 	struct sim_message message = {.type = SIM_HELLO};
 	struct pollfd poll_connection = {.fd = connection, .events = POLLIN};
-	char path[SIM_PATH_SIZE];
+	char answer[sizeof(struct sim_reply) + sizeof(struct sim_hello)];
 	struct packet_fds fds = PACKET_FDS_NONE;
 	ssize_t received;
 	int r = sim_message_send(connection, &message);
@@ -75,7 +75,7 @@ static int wait_ready(int connection)
 	if (r <= 0) {
 		return r < 0 ? -errno : -ETIMEDOUT;
 	}
-	received = packet_receive(connection, path, sizeof(path), &fds, NULL);
+	received = packet_receive(connection, answer, sizeof(answer), &fds, NULL);
 	packet_fds_done(&fds);
 	return received > 0 ? 0 : -EIO;
 }

@@ -25,6 +25,7 @@ static void print_help(void)
 	(void)printf("Usage: " PROGRAM " [--host NAME] --socket-fd N | --listen PATH\n"
 		     "Serves a simulated host to programs that speak its protocol.\n\n"
 		     "  --host NAME     which host to simulate (default: " SIM_HOST_DEFAULT ")\n"
+		     "                  \"NAME,memlock=BYTES\": a process may lock only so much\n"
 		     "  --socket-fd N   a first connection; the program ends when it and all that\n"
 		     "                  were made from it have closed\n"
 		     "  --listen PATH   wait for connections at a socket; ends on SIGTERM\n"
@@ -116,8 +117,10 @@ int main(int count, char **arguments)
 		return status;
 	}
 	r = sim_host_new_builtin(line.host, &host);
-	if (r == -ENODEV) {
-		log_error("--host %s: there is no host of that name; see --help", line.host);
+	if (r == -ENODEV || r == -EINVAL) {
+		log_error(
+			"--host %s: there is no host of that name, or no such setting; see --help",
+			line.host);
 		return SIMHOST_EXIT_USAGE;
 	}
 	if (r == 0) {

@@ -80,13 +80,10 @@ struct sim_mm *sim_mm_unref(struct sim_mm *mm)
 
 int sim_mm_charge(struct sim_mm *mm, const struct sim_caller *caller, uint64_t pages)
 {
-	uint64_t limit;
+	uint64_t limit = caller->memlock_limit;
 
-	if (pages == 0) {
-		return 0;
-	}
-	limit = caller->memlock_limit(caller->context);
-	if (limit != UINT64_MAX && mm->locked_pages + pages > limit >> mm->page_shift) {
+	if (pages > 0 && limit != UINT64_MAX &&
+	    mm->locked_pages + pages > limit >> mm->page_shift) {
 		return -ENOMEM;
 	}
 	mm->locked_pages += pages;

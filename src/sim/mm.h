@@ -69,10 +69,7 @@ struct sim_mm {
 /* Who calls. */
 struct sim_caller {
 	struct sim_mm *mm;
-	/* RLIMIT_MEMLOCK in bytes, UINT64_MAX for a process with CAP_IPC_LOCK. Asked only when
-	 * something is charged. */
-	uint64_t (*memlock_limit)(void *context);
-	void *context;
+	uint64_t memlock_limit; /* bytes that it may lock, UINT64_MAX: no limit */
 };
 
 /* mms */

@@ -24,15 +24,16 @@
 #include "sim/control.h"
 
 /* Raised when a layout changes. */
-#define SIM_PROTOCOL_VERSION 1
+#define SIM_PROTOCOL_VERSION 2
 
 /* More than the largest message, which is a DMA's. */
 #define SIM_MESSAGE_MAX (SIM_DMA_MAX + 4096U)
 
-#define SIM_PATH_SIZE 256
+#define SIM_PATH_SIZE 256  /* of a node */
+#define SIM_ROOT_SIZE 1024 /* of the sysfs tree */
 
 enum sim_request_type {
-	SIM_HELLO = 1,  /* no body; the reply's is the sysfs root, without a terminating zero */
+	SIM_HELLO = 1,  /* no body; the reply's is a sim_hello */
 	SIM_CONNECT,    /* no body; the reply has the fd of a new connection */
 	SIM_OPEN,       /* path, without a terminating zero; the reply has the node's fd */
 	SIM_IDENTIFY,   /* no body, one fd; the reply's is a sim_identity */
@@ -62,6 +63,11 @@ struct sim_reply {
 	uint32_t code;  /* of the others: enum error_code; if not 0, the body is the text */
 	uint32_t size;
 	uint32_t fds;
+};
+
+struct sim_hello {
+	uint64_t memlock_limit;         /* bytes that a process may lock, UINT64_MAX: no limit */
+	char sysfs_root[SIM_ROOT_SIZE]; /* terminated */
 };
 
 struct sim_identity {

@@ -31,7 +31,10 @@ static void answer_code(struct simhost_request *request, int code, const struct 
 
 static void handle_hello(struct simhost *simhost, struct simhost_request *request)
 {
-	answer_result(request, 0, simhost->sysfs_root, strlen(simhost->sysfs_root), -1);
+	struct sim_hello hello = {.memlock_limit = simhost->host->memlock_limit};
+
+	(void)snprintf(hello.sysfs_root, sizeof(hello.sysfs_root), "%s", simhost->sysfs_root);
+	answer_result(request, 0, &hello, sizeof(hello), -1);
 }
 
 static void handle_connect(struct simhost *simhost, struct simhost_request *request)
@@ -203,8 +206,7 @@ static void handle_ioctl(struct simhost *simhost, struct simhost_request *reques
 {
 	struct sim_caller caller = {
 		.mm = process->mm,
-		.memlock_limit = simhost_memlock_limit,
-		.context = process,
+		.memlock_limit = simhost->host->memlock_limit,
 	};
 	struct ioctl_call call = {.argument = {.pieces = SIM_PIECES_NONE}};
 	int r;

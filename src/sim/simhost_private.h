@@ -157,9 +157,6 @@ uint64_t simhost_require_handle(struct simhost *simhost, struct simhost_process 
 /* The node of a process's handle, or NULL. */
 struct simhost_node *simhost_find_handle(const struct simhost_process *process, uint64_t number);
 
-/* The RLIMIT_MEMLOCK of a struct simhost_process, for struct sim_caller. */
-uint64_t simhost_memlock_limit(void *process);
-
 /* Close all nodes and forget all processes. */
 void simhost_drop_clients(struct simhost *simhost);
 

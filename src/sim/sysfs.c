@@ -17,6 +17,7 @@
 
 #include "common/cleanup.h"
 #include "common/names.h"
+#include "sim/protocol.h"
 
 #define CONFIG_SIZE       256
 #define RESOURCES_BRIDGE  17
@@ -308,8 +309,9 @@ static void add_all(struct builder *builder, const struct sim_host *host)
 int sim_sysfs_new(const struct sim_host *host, char **ret_root)
 {
 	const char *base = getenv("XDG_RUNTIME_DIR");
-	struct path path =
-		make_path("%s/spaprd-simhost-XXXXXX", base && *base == '/' ? base : "/tmp");
+	/* A client is told the root in a SIM_HELLO, which has room for so much. */
+	bool usable = base && *base == '/' && strlen(base) < SIM_ROOT_SIZE / 2;
+	struct path path = make_path("%s/spaprd-simhost-XXXXXX", usable ? base : "/tmp");
 	struct builder builder = {.root = -1, .error = 0};
 	char *root;
 

@@ -6,15 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -146,23 +143,6 @@ static void ignore_signals(void)
 	}
 }
 
-/* What the kernel lets this process lock. */
-static uint64_t find_locked_limit(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{.effective = 0}};
-	struct rlimit limit;
-
-	if (syscall(SYS_capget, &header, data) == 0 &&
-	    (data[CAP_TO_INDEX(CAP_IPC_LOCK)].effective & CAP_TO_MASK(CAP_IPC_LOCK))) {
-		return UINT64_MAX;
-	}
-	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
-		return UINT64_MAX;
-	}
-	return limit.rlim_cur;
-}
-
 static int open_kernel(const struct options *options, struct kernel **ret_kernel)
 {
 	return options->simulated ? sim_kernel_new(WORKER_SIM_FD, ret_kernel)
@@ -174,7 +154,7 @@ static int serve(const struct options *options, struct kernel *kernel)
 	struct worker_settings settings = {
 		.kernel = kernel,
 		.new_container = tce_v2_new,
-		.locked_limit = find_locked_limit(),
+		.locked_limit = kernel->locked_limit,
 		.socket = WORKER_SOCKET_FD,
 		.number = options->space,
 	};

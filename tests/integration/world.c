@@ -66,7 +66,10 @@ static void spaprd_path(char ret_path[static PATH_MAX])
 	(void)snprintf(strrchr(ret_path, '/'), 16, "/spaprd");
 }
 
-/* A program that root executes gets every capability that is not dropped here. */
+/*
+ * A program that root executes gets every capability that is not dropped here. What a process may
+ * lock on the simulated host is a setting of that.
+ */
 static void set_limits(void)
 {
 	const struct rlimit locked = {LIMIT_LOCKED, LIMIT_LOCKED};
@@ -81,8 +84,13 @@ static void set_limits(void)
 static pid_t start_spaprd(bool real, bool limited)
 {
 	char path[PATH_MAX];
+	char simulate[64] = "--simulate=powernv9";
 	pid_t pid;
 
+	if (limited) {
+		(void)snprintf(simulate, sizeof(simulate), "--simulate=powernv9,memlock=%" PRIu64,
+			       LIMIT_LOCKED);
+	}
 	spaprd_path(path);
 	pid = fork();
 	if (pid == 0) {
@@ -91,7 +99,7 @@ static pid_t start_spaprd(bool real, bool limited)
 		}
 		/* End in order when the test dies. */
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-		execl(path, path, real ? NULL : "--simulate=powernv9", NULL);
+		execl(path, path, real ? NULL : simulate, NULL);
 		_exit(127);
 	}
 	return pid;

@@ -89,18 +89,12 @@ static const struct sim_memory_operations nothing_operations = {
 struct fixture {
 	struct sim_host *host;
 	struct sim_model *model;
-	uint64_t limit;
 	struct sim_mm *mm;
 	struct sim_caller caller;
 	struct sim_node container;
 	struct sim_node group;
 	uint8_t data[SIM_ARGUMENT_MAX] __attribute__((aligned(8)));
 };
-
-static inline uint64_t fixture_limit(void *context)
-{
-	return ((struct fixture *)context)->limit;
-}
 
 static inline int value_ioctl(struct fixture *fixture, struct sim_node node, unsigned long request,
 			      uint64_t value)
@@ -138,15 +132,13 @@ static inline int set_up_host(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-	fixture->limit = NO_LIMIT;
 	assert_int_equal(sim_host_new_builtin("powernv9", &fixture->host), 0);
 	assert_int_equal(sim_model_new(fixture->host, &fixture->model), 0);
 	fixture->mm = sim_model_mm_new(fixture->model);
 	assert_non_null(fixture->mm);
 	fixture->caller = (struct sim_caller){
 		.mm = fixture->mm,
-		.memlock_limit = fixture_limit,
-		.context = fixture,
+		.memlock_limit = NO_LIMIT,
 	};
 	*state = fixture;
 	return 0;

@@ -192,7 +192,7 @@ static void test_memlock_limit(void **state)
 {
 	struct fixture *fixture = *state;
 
-	fixture->limit = 8 * MIB;
+	fixture->caller.memlock_limit = 8 * MIB;
 	assert_int_equal(register_memory(fixture, USER_ADDRESS, 8 * MIB + 4 * KIB), -ENOMEM);
 	assert_int_equal(locked(fixture), 0);
 	assert_int_equal(register_memory(fixture, USER_ADDRESS, 4 * KIB), 0);
@@ -201,7 +201,7 @@ static void test_memlock_limit(void **state)
 	assert_int_equal(create(fixture, 16, GIB, 1, NULL), -ENOMEM);
 	assert_int_equal(locked(fixture), 4 * KIB);
 	assert_int_equal(statistics(fixture).leaked_locked_bytes, 0);
-	fixture->limit = 9 * MIB;
+	fixture->caller.memlock_limit = 9 * MIB;
 	assert_int_equal(create(fixture, 16, GIB, 1, NULL), 0);
 }
 
