@@ -14,21 +14,18 @@ static int get_iommu_type(void *object, DBusMessageIter *value)
 	return face_append(value, DBUS_TYPE_STRING, &type);
 }
 
-static int get_groups(void *object, DBusMessageIter *value)
+/* One group per container, so far. */
+static int append_group(void *object, uint32_t i, DBusMessageIter *array)
 {
 	const struct container_face *face = object;
-	DBusMessageIter array;
-	int r;
 
-	if (!dbus_message_iter_open_container(value, DBUS_TYPE_ARRAY, "o", &array)) {
-		return -ENOMEM;
-	}
-	r = face_append_path(&array, face_group_path(face->container.group).text);
-	if (r < 0) {
-		dbus_message_iter_abandon_container(value, &array);
-		return r;
-	}
-	return dbus_message_iter_close_container(value, &array) ? 0 : -ENOMEM;
+	(void)i;
+	return face_append_path(array, face_group_path(face->container.group).text);
+}
+
+static int get_groups(void *object, DBusMessageIter *value)
+{
+	return face_append_array(value, "o", 1, append_group, object);
 }
 
 static int get_page_sizes(void *object, DBusMessageIter *value)

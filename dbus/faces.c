@@ -62,6 +62,23 @@ int face_append_path(DBusMessageIter *iter, const char *path)
 	return face_append(iter, DBUS_TYPE_OBJECT_PATH, &path);
 }
 
+int face_append_array(DBusMessageIter *iter, const char *signature, uint32_t count,
+		      face_append_entry append, void *object)
+{
+	DBusMessageIter array;
+
+	if (!dbus_message_iter_open_container(iter, DBUS_TYPE_ARRAY, signature, &array)) {
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (append(object, i, &array) < 0) {
+			dbus_message_iter_abandon_container(iter, &array);
+			return -ENOMEM;
+		}
+	}
+	return dbus_message_iter_close_container(iter, &array) ? 0 : -ENOMEM;
+}
+
 /* -- answers -- */
 
 void face_reply_empty(void *userdata, const struct worker_answer *answer)

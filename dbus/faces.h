@@ -70,6 +70,13 @@ struct face_path face_container_path(unsigned int space, uint32_t container);
 int face_append(DBusMessageIter *iter, int type, const void *value);
 int face_append_path(DBusMessageIter *iter, const char *path);
 
+/* Appends entry number i of an object's array. 0 or -ENOMEM. */
+typedef int (*face_append_entry)(void *object, uint32_t i, DBusMessageIter *array);
+
+/* An array of count entries; signature is that of one entry. */
+int face_append_array(DBusMessageIter *iter, const char *signature, uint32_t count,
+		      face_append_entry append, void *object);
+
 /* -- answers of workers -- */
 
 /* Answers a call (the userdata) with nothing, or with the answer's error. */

@@ -22,33 +22,19 @@ static int get_viable(void *object, DBusMessageIter *value)
 	return face_append(value, DBUS_TYPE_BOOLEAN, &viable);
 }
 
-static int append_devices(const struct topology_group *group, DBusMessageIter *array)
+static int append_device(void *object, uint32_t i, DBusMessageIter *array)
 {
-	for (size_t i = 0; i < group->device_count; i++) {
-		int r = face_append_path(array, face_device_path(group->devices[i].name).text);
+	const struct group_face *face = object;
 
-		if (r < 0) {
-			return r;
-		}
-	}
-	return 0;
+	return face_append_path(array, face_device_path(face->group->host->devices[i].name).text);
 }
 
 static int get_devices(void *object, DBusMessageIter *value)
 {
 	const struct group_face *face = object;
-	DBusMessageIter array;
-	int r;
 
-	if (!dbus_message_iter_open_container(value, DBUS_TYPE_ARRAY, "o", &array)) {
-		return -ENOMEM;
-	}
-	r = append_devices(face->group->host, &array);
-	if (r < 0) {
-		dbus_message_iter_abandon_container(value, &array);
-		return r;
-	}
-	return dbus_message_iter_close_container(value, &array) ? 0 : -ENOMEM;
+	return face_append_array(value, "o", (uint32_t)face->group->host->device_count,
+				 append_device, object);
 }
 
 static int get_address_space(void *object, DBusMessageIter *value)

@@ -239,22 +239,22 @@ static int get_page_size(void *object, DBusMessageIter *value)
 	return face_append(value, DBUS_TYPE_UINT32, &size);
 }
 
+static int append_iommu_type(void *object, uint32_t i, DBusMessageIter *array)
+{
+	const char *type = "spapr-tce-v2";
+
+	(void)object;
+	(void)i;
+	return face_append(array, DBUS_TYPE_STRING, &type);
+}
+
 /* The types that this version drives on such a host. */
 static int get_iommu_types(void *object, DBusMessageIter *value)
 {
 	const struct service *service = object;
-	const char *type = "spapr-tce-v2";
-	DBusMessageIter array;
+	bool spapr = service->manager->topology->kind != HOST_KIND_TYPE1;
 
-	if (!dbus_message_iter_open_container(value, DBUS_TYPE_ARRAY, "s", &array)) {
-		return -ENOMEM;
-	}
-	if (service->manager->topology->kind != HOST_KIND_TYPE1 &&
-	    face_append(&array, DBUS_TYPE_STRING, &type) < 0) {
-		dbus_message_iter_abandon_container(value, &array);
-		return -ENOMEM;
-	}
-	return dbus_message_iter_close_container(value, &array) ? 0 : -ENOMEM;
+	return face_append_array(value, "s", spapr ? 1 : 0, append_iommu_type, object);
 }
 
 static int get_memory_max(void *object, DBusMessageIter *value)

@@ -363,29 +363,9 @@ static int get_uid(void *object, DBusMessageIter *value)
 	return face_append(value, DBUS_TYPE_UINT32, &uid);
 }
 
-/* Appends entry number i of an array property. */
-typedef int (*append_entry)(const struct space *space, uint32_t i, DBusMessageIter *array);
-
-static int append_array(const struct space *space, DBusMessageIter *value, const char *signature,
-			uint32_t count, append_entry append)
+static int append_memory(void *object, uint32_t i, DBusMessageIter *array)
 {
-	DBusMessageIter array;
-
-	if (!dbus_message_iter_open_container(value, DBUS_TYPE_ARRAY, signature, &array)) {
-		return -ENOMEM;
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		if (append(space, i, &array) < 0) {
-			dbus_message_iter_abandon_container(value, &array);
-			return -ENOMEM;
-		}
-	}
-	return dbus_message_iter_close_container(value, &array) ? 0 : -ENOMEM;
-}
-
-static int append_memory(const struct space *space, uint32_t i, DBusMessageIter *array)
-{
-	const struct worker_memory *memory = &space->memory[i];
+	const struct worker_memory *memory = &((struct space *)object)->memory[i];
 	DBusMessageIter entry;
 
 	if (!dbus_message_iter_open_container(array, DBUS_TYPE_STRUCT, NULL, &entry)) {
@@ -402,9 +382,9 @@ static int append_memory(const struct space *space, uint32_t i, DBusMessageIter 
 	return dbus_message_iter_close_container(array, &entry) ? 0 : -ENOMEM;
 }
 
-static int append_window(const struct space *space, uint32_t i, DBusMessageIter *array)
+static int append_window(void *object, uint32_t i, DBusMessageIter *array)
 {
-	const struct worker_window *window = &space->windows[i];
+	const struct worker_window *window = &((struct space *)object)->windows[i];
 	DBusMessageIter entry;
 
 	if (!dbus_message_iter_open_container(array, DBUS_TYPE_STRUCT, NULL, &entry)) {
@@ -420,8 +400,9 @@ static int append_window(const struct space *space, uint32_t i, DBusMessageIter 
 	return dbus_message_iter_close_container(array, &entry) ? 0 : -ENOMEM;
 }
 
-static int append_container(const struct space *space, uint32_t i, DBusMessageIter *array)
+static int append_container(void *object, uint32_t i, DBusMessageIter *array)
 {
+	const struct space *space = object;
 	struct face_path path =
 		face_container_path(space->number, space->containers[i].container_id);
 
@@ -430,23 +411,23 @@ static int append_container(const struct space *space, uint32_t i, DBusMessageIt
 
 static int get_memory(void *object, DBusMessageIter *value)
 {
-	const struct space *space = ((struct space_face *)object)->space;
+	struct space *space = ((struct space_face *)object)->space;
 
-	return append_array(space, value, "(utttu)", space->memory_count, append_memory);
+	return face_append_array(value, "(utttu)", space->memory_count, append_memory, space);
 }
 
 static int get_windows(void *object, DBusMessageIter *value)
 {
-	const struct space *space = ((struct space_face *)object)->space;
+	struct space *space = ((struct space_face *)object)->space;
 
-	return append_array(space, value, "(ttuu)", space->window_count, append_window);
+	return face_append_array(value, "(ttuu)", space->window_count, append_window, space);
 }
 
 static int get_containers(void *object, DBusMessageIter *value)
 {
-	const struct space *space = ((struct space_face *)object)->space;
+	struct space *space = ((struct space_face *)object)->space;
 
-	return append_array(space, value, "o", space->container_count, append_container);
+	return face_append_array(value, "o", space->container_count, append_container, space);
 }
 
 static int get_mappings(void *object, DBusMessageIter *value)
