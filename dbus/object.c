@@ -34,23 +34,6 @@ static bool is_managed(const struct bus_object *object)
 	       strncmp(object->node->path, prefix, sizeof(prefix) - 1) == 0;
 }
 
-static int send_interfaces_added(const struct bus_object *object)
-{
-	DBusMessage *message = dbus_message_new_signal(BUS_PATH_MANAGER, INTERFACE_OBJECT_MANAGER,
-						       "InterfacesAdded");
-	DBusMessageIter iter;
-	int r = -ENOMEM;
-
-	if (message) {
-		dbus_message_iter_init_append(message, &iter);
-		if (dbus_message_iter_append_basic(&iter, DBUS_TYPE_OBJECT_PATH,
-						   &object->node->path)) {
-			r = interfaces_append(&iter, object);
-		}
-	}
-	return signal_send(object->node->bus, message, r);
-}
-
 static int append_interface_names(DBusMessageIter *iter, const struct bus_object *object)
 {
 	DBusMessageIter names = DBUS_MESSAGE_ITER_INIT_CLOSED;
@@ -68,10 +51,12 @@ static int append_interface_names(DBusMessageIter *iter, const struct bus_object
 	return container_close(iter, &names, r);
 }
 
-static int send_interfaces_removed(const struct bus_object *object)
+/* A signal of the ObjectManager about an object: its path, then what append adds. */
+static int send_managed(const struct bus_object *object, const char *signal,
+			int (*append)(DBusMessageIter *iter, const struct bus_object *object))
 {
-	DBusMessage *message = dbus_message_new_signal(BUS_PATH_MANAGER, INTERFACE_OBJECT_MANAGER,
-						       "InterfacesRemoved");
+	DBusMessage *message =
+		dbus_message_new_signal(BUS_PATH_MANAGER, INTERFACE_OBJECT_MANAGER, signal);
 	DBusMessageIter iter;
 	int r = -ENOMEM;
 
@@ -79,7 +64,7 @@ static int send_interfaces_removed(const struct bus_object *object)
 		dbus_message_iter_init_append(message, &iter);
 		if (dbus_message_iter_append_basic(&iter, DBUS_TYPE_OBJECT_PATH,
 						   &object->node->path)) {
-			r = append_interface_names(&iter, object);
+			r = append(&iter, object);
 		}
 	}
 	return signal_send(object->node->bus, message, r);
@@ -163,7 +148,7 @@ int bus_object_add(struct bus *bus, const char *path, const struct bus_interface
 		return -ENOMEM;
 	}
 	if (is_managed(added)) {
-		int r = send_interfaces_added(added);
+		int r = send_managed(added, "InterfacesAdded", interfaces_append);
 
 		if (r < 0) {
 			object_free(added);
@@ -181,7 +166,8 @@ struct bus_object *bus_object_remove(struct bus_object *object)
 	if (!object) {
 		return NULL;
 	}
-	r = is_managed(object) ? send_interfaces_removed(object) : 0;
+	r = is_managed(object) ? send_managed(object, "InterfacesRemoved", append_interface_names)
+			       : 0;
 	if (r < 0) {
 		log_error("Failed to tell the bus that %s is gone: %s, ignoring",
 			  object->node->path, errno_name(-r));
