@@ -78,20 +78,21 @@ static int open_container(struct sim_model *model, struct sim_node *ret_node)
 	return 0;
 }
 
-static int open_group(struct sim_model *model, const char *number_text, struct sim_node *ret_node)
+/* The group whose node has that name, which isn't terminated. */
+static struct sim_group *find_group(struct sim_model *model, const char *name, size_t length)
 {
 	char *end;
-	unsigned long number = strtoul(number_text, &end, 10);
-	struct sim_group *group;
+	unsigned long number = strtoul(name, &end, 10);
 
-	if (*number_text < '0' || *number_text > '9' || *end || number >= model->host->pe_count ||
-	    (*number_text == '0' && number_text[1])) {
-		return -ENOENT;
+	if (*name < '0' || *name > '9' || end != name + length || number >= model->host->pe_count ||
+	    (*name == '0' && length > 1)) {
+		return NULL;
 	}
-	group = &model->groups[number];
-	if (!group->has_node) {
-		return -ENOENT;
-	}
+	return model->groups[number].has_node ? &model->groups[number] : NULL;
+}
+
+static int open_group(struct sim_group *group, struct sim_node *ret_node)
+{
 	if (group->open) {
 		return -EBUSY;
 	}
@@ -102,13 +103,23 @@ static int open_group(struct sim_model *model, const char *number_text, struct s
 
 int sim_model_open(struct sim_model *model, const char *path, struct sim_node *ret_node)
 {
-	if (strcmp(path, NODE_CONTAINER) == 0) {
-		return open_container(model, ret_node);
+	const size_t prefix = strlen(NODE_GROUP_PREFIX);
+	size_t length = strcspn(path + strnlen(path, prefix), "/");
+	bool is_container = strlen(NODE_CONTAINER) == prefix + length &&
+			    strncmp(path, NODE_CONTAINER, prefix + length) == 0;
+	struct sim_group *group;
+
+	if (strncmp(path, NODE_GROUP_PREFIX, prefix) != 0) {
+		return -ENOENT;
 	}
-	if (strncmp(path, NODE_GROUP_PREFIX, strlen(NODE_GROUP_PREFIX)) == 0) {
-		return open_group(model, path + strlen(NODE_GROUP_PREFIX), ret_node);
+	group = find_group(model, path + prefix, length);
+	if (!is_container && !group) {
+		return -ENOENT;
 	}
-	return -ENOENT;
+	if (path[prefix + length] != '\0') {
+		return -ENOTDIR;
+	}
+	return is_container ? open_container(model, ret_node) : open_group(group, ret_node);
 }
 
 void sim_node_close(struct sim_node node)

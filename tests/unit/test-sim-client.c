@@ -59,6 +59,11 @@ static void test_nodes(void **state)
 	assert_int_equal(kernel_ioctl_value(kernel, container, VFIO_CHECK_EXTENSION, 7), 1);
 	assert_int_equal(kernel_ioctl_value(kernel, container, VFIO_CHECK_EXTENSION, 1), 0);
 	assert_int_equal(kernel_open_node(kernel, "/dev/vfio/4"), -ENOENT);
+	assert_int_equal(kernel_open_node(kernel, "/dev/vfio/4/x"), -ENOENT);
+	assert_int_equal(kernel_open_node(kernel, GROUP_EDU "/"), -ENOTDIR);
+	assert_int_equal(kernel_open_node(kernel, NODE_CONTAINER "/x"), -ENOTDIR);
+	assert_int_equal(kernel_open_node(kernel, NODE_CONTAINER "x"), -ENOENT);
+	assert_int_equal(kernel_open_node(kernel, "/dev"), -ENOENT);
 	assert_int_equal(kernel_open_node(kernel, "/dev/null"), -ENOENT);
 	assert_int_equal(kernel_open_node(kernel, ""), -ENOENT);
 	group = kernel_open_node(kernel, GROUP_EDU);
