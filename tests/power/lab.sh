@@ -1,21 +1,21 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The power lab: the integration tests on a real Linux kernel, on an emulated POWER host.
+# The power lab: the integration and conformance tests on a real Linux kernel, on an emulated POWER host.
 #
 # Sourced by ./run, from which it takes need, step and compile; its one entry is lab_run. All it makes lies under
 # build/lab: an emulator, kernels and a ppc64el sysroot out of Debian's archive, without root and without touching
 # the package sources of the machine, and for each host a directory with what its last run left.
 #
 # LAB_PROGRAMS=DIRECTORY takes the programs from there instead of cross-compiling the tree, to ask a kernel something
-# by hand: whatever lies there as tests/test-integration-* runs as the tests would.
+# by hand: whatever lies there under tests/ with a fitting name runs as the tests would.
 
 readonly LAB=$PWD/build/lab
 readonly LAB_PACKAGES=(debian-archive-keyring gcc-powerpc64le-linux-gnu cmake ninja-build pkg-config
 	device-tree-compiler cpio xz-utils)
 
 readonly LAB_BUILD=build/ppc64el
-# In the guest this directory is /lab/bin, with the tests where they are here.
-readonly LAB_TESTS='tests/test-integration-*'
+# In the guest this directory is /lab/bin, with the tests where they are here: those of both worlds.
+readonly LAB_TESTS=tests
 
 readonly LAB_SECONDS=900
 readonly LAB_TEST_SECONDS=120
@@ -231,18 +231,18 @@ lab_add_configuration() {
 	echo 0123456789abcdef0123456789abcdef >"$guest/etc/machine-id"
 }
 
-# lab_pack_guest DIRECTORY KERNEL DEVICES PROGRAMS: DIRECTORY/initramfs.cpio, with no more in it than the tests need.
+# lab_pack_guest DIRECTORY KERNEL DEVICES PROGRAMS PATTERN: DIRECTORY/initramfs.cpio, with no more in it than the tests need.
 # Not compressed: unpacking it costs the emulated processor more than loading it costs the real one.
 lab_pack_guest() {
-	local directory=$1 kernel=$2 devices=$3 programs=$4 guest=$1/guest module modules=() tests=${LAB_TESTS%/*}
+	local directory=$1 kernel=$2 devices=$3 programs=$4 pattern=$5 guest=$1/guest module modules=()
 	rm -rf "$guest"
-	mkdir -p "$guest"/{dev,proc,sys,run,tmp,bin,sbin,usr/bin,usr/sbin,lab/modules} "$guest/lab/bin/$tests"
+	mkdir -p "$guest"/{dev,proc,sys,run,tmp,bin,sbin,usr/bin,usr/sbin,lab/modules} "$guest/lab/bin/$LAB_TESTS"
 	cp "$LAB/sysroot/usr/bin/busybox" "$guest/bin/"
 	cp tests/power/guest-init "$guest/init"
 	cp "${LAB_GUEST_PROGRAMS[@]/#/$LAB/sysroot/}" "$guest/usr/bin/"
 	find "$programs" -maxdepth 1 -type f -exec cp -t "$guest/lab/bin" {} +
 	# shellcheck disable=SC2086 # a pattern
-	cp "$programs"/$LAB_TESTS "$guest/lab/bin/$tests/"
+	cp "$programs/$LAB_TESTS"/$pattern "$guest/lab/bin/$LAB_TESTS/"
 	lab_add_libraries "$guest"
 	for module in "${LAB_MODULES[@]}"; do
 		[ -f "$kernel/$module.ko" ] || continue
@@ -254,7 +254,7 @@ lab_pack_guest() {
 		-exec powerpc64le-linux-gnu-strip --strip-debug {} + || true
 	lab_add_configuration "$guest"
 	awk '$1 ~ /:/ { print $1, $2 }' <<<"$devices" >"$guest/lab/devices"
-	printf '%s="%s"\n' MODULES "${modules[*]}" TESTS "/lab/bin/$LAB_TESTS" TEST_SECONDS "$LAB_TEST_SECONDS" \
+	printf '%s="%s"\n' MODULES "${modules[*]}" TESTS "/lab/bin/$LAB_TESTS/*" TEST_SECONDS "$LAB_TEST_SECONDS" \
 		>"$guest/lab/host"
 	(cd "$guest" && find . | cpio --quiet --create --format newc --owner 0:0) >"$directory/initramfs.cpio"
 }
@@ -304,7 +304,7 @@ lab_judge_test() {
 lab_judge() {
 	local directory=$1 console complaints name failed=0
 	console=$(tr -d '\r\0' <"$directory/console.log")
-	for name in "$directory/guest/lab/bin"/$LAB_TESTS; do
+	for name in "$directory/guest/lab/bin/$LAB_TESTS"/*; do
 		lab_judge_test "$console" "${name##*/}" || failed=1
 	done
 	if complaints=$(grep -E "\[ *[0-9.]+\] (.*($LAB_KERNEL_COMPLAINT)|lab: (cannot|device|.* left behind))" <<<"$console"); then
@@ -333,9 +333,10 @@ lab_make_pieces() {
 		lab_make_sysroot "$LAB/sysroot" ppc64el "$LAB_SYSROOT_SUITE" "${LAB_SYSROOT_PACKAGES[@]}"
 }
 
-# lab_run HOST: boot HOST, run every integration test on it, say how each went; fails unless all is well.
+# lab_run HOST TESTS: boot HOST, run the tests whose names fit the pattern TESTS on it, say how each went; fails unless
+# all is well.
 lab_run() {
-	local host=$1 row machine package suite devices directory=$LAB/$1 kernel programs booted=0
+	local host=$1 tests=$2 row machine package suite devices directory=$LAB/$1 kernel programs booted=0
 	row=$(awk -v host="$host" '$1 == host' <<<"$LAB_HOSTS")
 	if [ -z "$row" ]; then
 		printf 'run: no such host: %s; there is:%s\n' "$host" "$(awk 'NF { printf " " $1 }' <<<"$LAB_HOSTS")" >&2
@@ -349,7 +350,7 @@ lab_run() {
 	programs=${LAB_PROGRAMS:-$LAB_BUILD/bin}
 	[ -n "${LAB_PROGRAMS:-}" ] || step "compile (ppc64el)" compile ppc64el "$LAB_BUILD"
 	mkdir -p "$directory"
-	step "pack the guest ($host)" lab_pack_guest "$directory" "$kernel" "${!devices}" "$programs"
+	step "pack the guest ($host)" lab_pack_guest "$directory" "$kernel" "${!devices}" "$programs" "$tests"
 	step "boot $host and run its tests" lab_boot "$directory" "$kernel" "$machine" "${!devices}" || booted=$?
 	lab_judge "$directory" || return 1
 	return "$booted"
