@@ -17,8 +17,10 @@
 #include "sim/simhost_private.h"
 #include "sim/sysfs.h"
 
-#define LISTEN_BACKLOG 16
-#define USEC_PER_MSEC  UINT64_C(1000)
+#define LISTEN_INTERVAL_USEC 100000
+#define LISTEN_BURST         100
+#define LISTEN_BACKLOG       16
+#define USEC_PER_MSEC        UINT64_C(1000)
 
 /* deferred requests */
 
@@ -296,6 +298,7 @@ static int handle_listen_ready(sd_event_source *source, int fd, uint32_t events,
 static int listen_at(struct simhost *simhost, const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	sd_event_source *source = NULL;
 	int fd = -1;
 	int r;
 
@@ -311,10 +314,18 @@ static int listen_at(struct simhost *simhost, const char *path)
 		return r;
 	}
 	simhost->bound_path = path;
-	r = sd_event_add_io(simhost->event, NULL, fd, EPOLLIN, handle_listen_ready, simhost);
+	r = sd_event_add_io(simhost->event, &source, fd, EPOLLIN, handle_listen_ready, simhost);
 	if (r < 0) {
 		(void)fd_close(fd);
+		return r;
 	}
+	/* Without an fd left for it a connection stays ready: that must not keep a processor busy.
+	 */
+	r = sd_event_source_set_ratelimit(source, LISTEN_INTERVAL_USEC, LISTEN_BURST);
+	if (r >= 0) {
+		r = sd_event_source_set_floating(source, 1);
+	}
+	(void)sd_event_source_unref(source);
 	return r;
 }
 
