@@ -103,8 +103,8 @@ static void handle_owner_gone(void *userdata)
 	face->owner_watch = bus_sender_unwatch(face->owner_watch);
 	face->owner_left = true;
 	bus_object_changed(face->object, BUS_INTERFACE_SPACE, "Owner", NULL);
-	if (!face->space->keep && !face->space->closing) {
-		(void)space_close(face->space, NULL, NULL, NULL);
+	if (!face->space->keep) {
+		space_end(face->space);
 	}
 }
 
@@ -136,7 +136,7 @@ static void handle_creator(struct bus_sender *sender, const struct error *failur
 		/* Nobody would end it: the creation is answered when the worker is gone. */
 		log_write(LOG_ERR, LOG_SPACE(space->number),
 			  "no memory to watch the owner: closing");
-		(void)space_close(space, NULL, NULL, NULL);
+		space_end(space);
 		return;
 	}
 	face->owner_watch = watch;

@@ -116,9 +116,7 @@ void manager_stop(struct manager *manager)
 {
 	manager->stopping = true;
 	for (struct space *space = manager->spaces; space; space = space->next) {
-		if (!space->closing) {
-			(void)space_close(space, NULL, NULL, NULL);
-		}
+		space_end(space);
 	}
 	exit_when_empty(manager);
 }

@@ -616,3 +616,15 @@ int space_close(struct space *space, worker_answer_handler handler, void *userda
 					 handle_close_deadline, space);
 	return 0;
 }
+
+void space_end(struct space *space)
+{
+	struct error error;
+
+	if (!space->closing && space_close(space, NULL, NULL, &error)) {
+		log_write(LOG_ERR, LOG_SPACE(space->number),
+			  "can't close it in order, killing %d: %s",
+			  (int)worker_process_pid(space->worker), error.text);
+		worker_process_kill(space->worker, SIGKILL);
+	}
+}

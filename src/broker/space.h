@@ -100,3 +100,9 @@ int space_detach_group(struct space *space, struct group *group, worker_answer_h
  */
 int space_close(struct space *space, worker_answer_handler handler, void *userdata,
 		struct error *error);
+
+/*
+ * End a space that nobody is left to ask for: in order, or by killing the worker when it can't even
+ * be told. Nothing happens when it is being closed already.
+ */
+void space_end(struct space *space);

@@ -246,6 +246,23 @@ static void test_closing(void **state)
 	}
 }
 
+static void test_end(void **state)
+{
+	struct space *space = open_space("one");
+
+	(void)state;
+	attach(space, GROUP_FREE, ERROR_NONE);
+	space_end(space);
+	space_end(space); /* changes nothing */
+	while (stage.removed == 0) {
+		assert_true(sd_event_run(stage.event, 30000000) > 0);
+	}
+	assert_int_equal(stage.removed, 1);
+	assert_string_equal(stage.why, "");
+	assert_null(stage.manager->groups[0].space);
+	assert_int_equal(sim_fixture_statistics(stage.sim).open_groups, 0);
+}
+
 static void test_lost_worker(void **state)
 {
 	struct space *space = open_space("one");
@@ -345,10 +362,15 @@ static void test_many_verbs(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(test_lookups),        TEST(test_life_of_a_space),
-		TEST(test_refused_groups), TEST(test_closing),
-		TEST(test_lost_worker),    TEST(test_worker_lost_during_attach),
-		TEST(test_stop),           TEST(test_verbs),
+		TEST(test_lookups),
+		TEST(test_life_of_a_space),
+		TEST(test_refused_groups),
+		TEST(test_closing),
+		TEST(test_end),
+		TEST(test_lost_worker),
+		TEST(test_worker_lost_during_attach),
+		TEST(test_stop),
+		TEST(test_verbs),
 		TEST(test_many_verbs),
 	};
 

@@ -216,8 +216,11 @@ static void test_death(void **state)
 {
 	(void)state;
 	start("die");
+	/* Stopped, or it could die of the first before the second is sent. */
+	worker_process_kill(stage.worker, SIGSTOP);
 	assert_int_equal(ask(), 0);
 	assert_int_equal(ask(), 0);
+	worker_process_kill(stage.worker, SIGCONT);
 	run_until(2, true);
 	assert_int_equal(stage.last_code, ERROR_WORKER_LOST);
 	assert_non_null(strstr(stage.text, "SIGKILL"));
