@@ -17,6 +17,7 @@
 #include "cli/remote.h"
 #include "cli/text.h"
 #include "common/cleanup.h"
+#include "common/driver.h"
 
 #define SPACE_NAME       "demo"
 #define MEMORY_SIZE      (UINT64_C(16) << 20)
@@ -65,7 +66,7 @@ static bool choose_device(struct demo *demo, const struct model_group *group)
 		const struct model_device *device =
 			model_find_device(demo->model, group->devices.items[i]);
 
-		if (device && model_device_is_given(device)) {
+		if (device && driver_is_vfio(device->driver)) {
 			demo->group = group;
 			demo->device = device;
 			return true;

@@ -604,18 +604,6 @@ FIND(device)
 FIND(space)
 FIND(container)
 
-bool model_device_is_given(const struct model_device *device)
-{
-	return strncmp(device->driver, "vfio", 4) == 0 || strstr(device->driver, "-vfio-pci") ||
-	       strstr(device->driver, "_vfio_pci");
-}
-
-bool model_device_blocks(const struct model_device *device)
-{
-	return device->driver[0] != '\0' && !model_device_is_given(device) &&
-	       strcmp(device->driver, "pci-stub") != 0 && strcmp(device->driver, "pcieport") != 0;
-}
-
 int model_window_check(const struct model_window *window, struct error *error)
 {
 	if (!range_is_valid(window->range.start, window->range.size) || window->page_shift > 63) {

@@ -143,11 +143,5 @@ const struct model_device *model_find_device(const struct model *model, const ch
 const struct model_space *model_find_space(const struct model *model, const char *path);
 const struct model_container *model_find_container(const struct model *model, const char *path);
 
-/* Whether the device's driver keeps its group from VFIO. */
-bool model_device_blocks(const struct model_device *device);
-
-/* Whether the device is VFIO's: its driver is VFIO's own or a variant of it. */
-bool model_device_is_given(const struct model_device *device);
-
 /* Check a window as a reply gives it. The error names what is wrong. */
 int model_window_check(const struct model_window *window, struct error *error);

@@ -10,6 +10,7 @@
 
 #include "cli/text.h"
 #include "common/cleanup.h"
+#include "common/driver.h"
 
 static void cleanup_table(struct libscols_table **table)
 {
@@ -121,10 +122,10 @@ static struct drivers find_drivers(const struct model *model, const struct model
 		const struct model_device *device =
 			model_find_device(model, group->devices.items[i]);
 
-		if (device && !drivers.obstacle && model_device_blocks(device)) {
+		if (device && !drivers.obstacle && !driver_allows_vfio(device->driver)) {
 			drivers.obstacle = device->driver;
 		}
-		drivers.given = drivers.given || (device && model_device_is_given(device));
+		drivers.given = drivers.given || (device && driver_is_vfio(device->driver));
 	}
 	return drivers;
 }

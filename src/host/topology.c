@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/driver.h"
 #include "common/names.h"
 #include "host/device_tree.h"
 
@@ -391,17 +392,6 @@ void topology_read_driver(const struct topology *topology, const struct topology
 		       name ? name + 1 : "");
 }
 
-/*
- * Drivers that leave the DMA of their device to others (the kernel's driver_managed_dma): VFIO's
- * own, pci-stub, and the one of bridges.
- */
-static bool driver_allows_vfio(const char *driver)
-{
-	return driver[0] == '\0' || strncmp(driver, "vfio", 4) == 0 ||
-	       strstr(driver, "-vfio-pci") || strstr(driver, "_vfio_pci") ||
-	       strcmp(driver, "pci-stub") == 0 || strcmp(driver, "pcieport") == 0;
-}
-
 bool topology_group_is_viable(const struct topology *topology, const struct topology_group *group)
 {
 	for (size_t i = 0; i < group->device_count; i++) {
@@ -429,7 +419,7 @@ void topology_explain_group(const struct topology *topology, const struct topolo
 			error_append(error, "; %s has no driver", device->name);
 		} else {
 			error_append(error, "; %s is bound to %s", device->name, driver);
-			given = given || strncmp(driver, "vfio", 4) == 0;
+			given = given || driver_is_vfio(driver);
 		}
 		if (!driver_allows_vfio(driver)) {
 			error_append(error, ": unbind it or bind it to vfio-pci");

@@ -489,26 +489,6 @@ static void test_other_messages_are_refused(void **state)
 	dbus_message_unref(message);
 }
 
-static void check_driver(const char *driver, bool given, bool blocks)
-{
-	struct model_device found = {.driver = driver};
-
-	assert_int_equal(model_device_is_given(&found), given);
-	assert_int_equal(model_device_blocks(&found), blocks);
-}
-
-static void test_drivers(void **state)
-{
-	(void)state;
-	check_driver("", false, false);
-	check_driver("vfio-pci", true, false);
-	check_driver("mlx5_vfio_pci", true, false);
-	check_driver("nvgrace-gpu-vfio-pci", true, false);
-	check_driver("pcieport", false, false);
-	check_driver("pci-stub", false, false);
-	check_driver("e1000e", false, true);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -518,7 +498,6 @@ int main(void)
 		cmocka_unit_test(test_values_are_checked),
 		cmocka_unit_test(test_paths_are_checked),
 		cmocka_unit_test(test_other_messages_are_refused),
-		cmocka_unit_test(test_drivers),
 	};
 	int failures = cmocka_run_group_tests(tests, NULL, NULL);
 
