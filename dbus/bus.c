@@ -206,8 +206,3 @@ DBusConnection *bus_connection(struct bus *bus)
 {
 	return bus->connection;
 }
-
-sd_event *bus_event(struct bus *bus)
-{
-	return bus->event;
-}

@@ -56,4 +56,3 @@ void bus_set_disconnected(struct bus *bus, bus_disconnected disconnected, void *
 int bus_request_name(struct bus *bus, const char *name, struct error *error);
 
 DBusConnection *bus_connection(struct bus *bus);
-sd_event *bus_event(struct bus *bus);

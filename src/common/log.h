@@ -27,7 +27,6 @@ void log_open_stderr(const char *program, int lowest_priority);
 void log_write(int priority, struct log_object object, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-#define log_error(...)   log_write(LOG_ERR, LOG_NO_OBJECT, __VA_ARGS__)
-#define log_warning(...) log_write(LOG_WARNING, LOG_NO_OBJECT, __VA_ARGS__)
-#define log_info(...)    log_write(LOG_INFO, LOG_NO_OBJECT, __VA_ARGS__)
-#define log_debug(...)   log_write(LOG_DEBUG, LOG_NO_OBJECT, __VA_ARGS__)
+#define log_error(...) log_write(LOG_ERR, LOG_NO_OBJECT, __VA_ARGS__)
+#define log_info(...)  log_write(LOG_INFO, LOG_NO_OBJECT, __VA_ARGS__)
+#define log_debug(...) log_write(LOG_DEBUG, LOG_NO_OBJECT, __VA_ARGS__)
