@@ -20,6 +20,7 @@
 /* Device nodes, as seen through the kernel seam */
 #define NODE_CONTAINER    "/dev/vfio/vfio"
 #define NODE_GROUP_PREFIX "/dev/vfio/"
+#define NODE_KVM          "/dev/kvm"
 
 /* sysfs, below the root that the kernel seam names */
 #define SYSFS_IOMMU_GROUPS "kernel/iommu_groups"

@@ -2,6 +2,7 @@
 #include "sim/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/packet.h"
+#include "sim/argument.h"
 #include "sim/exchange.h"
 #include "sim/ioctls.h"
 #include "sim/mappings.h"
@@ -229,7 +231,7 @@ static void sim_close(struct kernel *kernel, int fd)
 
 /* What goes along with an ioctl: pieces, then the argument. */
 struct ioctl_body {
-	uint8_t bytes[PACKET_FDS_MAX * sizeof(struct sim_wire_piece) + SIM_STRING_MAX];
+	uint8_t bytes[PACKET_FDS_MAX * sizeof(struct sim_wire_piece) + SIM_ARGUMENT_MAX];
 	size_t size;
 	struct packet_fds fds;
 };
@@ -256,20 +258,23 @@ static int append_pieces(struct sim_kernel *sim, struct ioctl_body *body, const 
 	return r;
 }
 
-/* The handle of the node that an ioctl's argument points to, foreign ones included. */
-static int find_argument_handle(struct sim_kernel *sim, const void *argument, uint64_t *ret_handle)
+/* Put an fd of the argument into what travels along. Returns what stands for it, or -errno. */
+static int32_t append_fd(struct ioctl_body *body, unsigned int pieces, int fd)
 {
-	struct known_node node = {.handle = SIM_HANDLE_FOREIGN};
-	int fd;
-	int r;
+	int copy;
 
-	memcpy(&fd, argument, sizeof(fd));
-	r = identify(sim, fd, &node);
-	if (r < 0 && r != -ENOTTY) {
-		return r;
+	if (fd < 0) {
+		return SIM_FD_MINUS_ONE;
 	}
-	*ret_handle = r == 0 ? node.handle : SIM_HANDLE_FOREIGN;
-	return 0;
+	if (body->fds.count == PACKET_FDS_MAX) {
+		return -EMSGSIZE;
+	}
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0) {
+		return errno == EBADF ? SIM_FD_CLOSED : -errno;
+	}
+	body->fds.fd[body->fds.count++] = copy;
+	return (int32_t)(body->fds.count - 1 - pieces);
 }
 
 /* Put the argument into head and body, as the table says what it is. */
@@ -277,6 +282,8 @@ static int marshal(struct sim_kernel *sim, const struct sim_ioctl *entry, void *
 		   struct sim_ioctl_request *head, struct ioctl_body *body)
 {
 	size_t length;
+	int32_t index;
+	int fd;
 	int r;
 
 	switch (entry ? entry->argument : SIM_ARGUMENT_VALUE) {
@@ -284,12 +291,25 @@ static int marshal(struct sim_kernel *sim, const struct sim_ioctl *entry, void *
 		head->value = (uintptr_t)argument;
 		return 0;
 	case SIM_ARGUMENT_FD:
-		return find_argument_handle(sim, argument, &head->value);
+		memcpy(&fd, argument, sizeof(fd));
+		index = append_fd(body, head->pieces, fd);
+		if (index < SIM_FD_CLOSED) {
+			return index;
+		}
+		append_bytes(body, &index, sizeof(index));
+		head->argument_size = sizeof(index);
+		head->fds = body->fds.count - head->pieces;
+		return 0;
 	case SIM_ARGUMENT_STRING:
 		length = strnlen(argument, SIM_STRING_MAX);
 		if (length == SIM_STRING_MAX) {
 			return -EINVAL;
 		}
+		append_bytes(body, argument, length);
+		head->argument_size = (uint32_t)length;
+		return 0;
+	case SIM_ARGUMENT_SIZED:
+		length = MIN(MAX(*(const uint32_t *)argument, entry->in_size), SIM_ARGUMENT_MAX);
 		append_bytes(body, argument, length);
 		head->argument_size = (uint32_t)length;
 		return 0;

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/backend.h"
+#include "sim/device.h"
 #include "sim/model.h"
+#include "sim/tce.h"
 
 /* containers */
 
@@ -38,9 +39,36 @@ static int check_extension(uint64_t extension)
 	       extension == VFIO_EEH;
 }
 
+static void free_iommu(struct sim_container *container)
+{
+	container->iommu->operations->free(container->iommu);
+	container->iommu = NULL;
+}
+
+/* All groups of the container, or none. */
+static int attach_all(struct sim_container *container)
+{
+	const struct sim_iommu_operations *operations = container->iommu->operations;
+	int r = 0;
+
+	for (struct sim_group *group = container->groups; group; group = group->next) {
+		r = operations->attach(container->iommu, group);
+		if (r < 0) {
+			for (struct sim_group *done = container->groups; done != group;
+			     done = done->next) {
+				operations->detach(container->iommu, done);
+			}
+			break;
+		}
+	}
+	return r;
+}
+
 static int set_iommu(struct sim_container *container, uint64_t type)
 {
-	if (!container->groups || container->backend) {
+	int r;
+
+	if (!container->groups || container->iommu) {
 		return -EINVAL;
 	}
 	if (!check_extension(type)) {
@@ -50,13 +78,15 @@ static int set_iommu(struct sim_container *container, uint64_t type)
 	if (type != VFIO_SPAPR_TCE_v2_IOMMU) {
 		return -EINVAL;
 	}
-	container->backend =
-		sim_backend_new(container->model->host->page_shift, &container->model->damage);
-	if (!container->backend) {
+	container->iommu = sim_tce_new(container, type);
+	if (!container->iommu) {
 		return -ENOMEM;
 	}
-	sim_backend_attach(container->backend, true);
-	return 0;
+	r = attach_all(container);
+	if (r < 0) {
+		free_iommu(container);
+	}
+	return r;
 }
 
 int sim_container_ioctl(struct sim_container *container, const struct sim_caller *caller,
@@ -70,39 +100,17 @@ int sim_container_ioctl(struct sim_container *container, const struct sim_caller
 	case VFIO_SET_IOMMU:
 		return set_iommu(container, argument->value);
 	default:
-		return container->backend ? sim_backend_ioctl(container->backend, container->groups,
-							      caller, request, argument)
-					  : -EINVAL;
+		return container->iommu ? container->iommu->operations->ioctl(
+						  container->iommu, caller, request, argument)
+					: -EINVAL;
 	}
 }
 
 /* groups */
 
-static int attach(struct sim_group *group, struct sim_container *container)
+static void unlink_group(struct sim_group *group)
 {
-	if (group->container) {
-		return -EINVAL;
-	}
-	if (!container) {
-		return -EBADFD;
-	}
-	/* A driver that isn't VFIO's owns the DMA of the whole group (H56). */
-	if (!group->viable) {
-		return -EPERM;
-	}
-	if (container->backend) {
-		sim_backend_attach(container->backend, !container->groups);
-	}
-	group->container = container;
-	group->next = container->groups;
-	container->groups = group;
-	return 0;
-}
-
-static void detach(struct sim_group *group)
-{
-	struct sim_container *container = group->container;
-	struct sim_group **link = &container->groups;
+	struct sim_group **link = &group->container->groups;
 
 	while (*link != group) {
 		link = &(*link)->next;
@@ -110,21 +118,74 @@ static void detach(struct sim_group *group)
 	*link = group->next;
 	group->next = NULL;
 	group->container = NULL;
-	if (container->backend) {
-		sim_backend_detach(container->backend);
+}
+
+static int attach(struct sim_group *group, const struct sim_argument_fd *fd)
+{
+	struct sim_container *container;
+	int r;
+
+	if (!fd) {
+		return -EBADF;
+	}
+	if (group->container) {
+		return -EINVAL;
+	}
+	if (fd->node.kind != SIM_NODE_CONTAINER) {
+		return -EBADFD;
+	}
+	container = fd->node.container;
+	/* A driver that isn't VFIO's owns the DMA of the whole group (H56). */
+	if (!group->viable) {
+		return -EPERM;
+	}
+	group->container = container;
+	group->next = container->groups;
+	container->groups = group;
+	r = container->iommu ? container->iommu->operations->attach(container->iommu, group) : 0;
+	if (r < 0) {
+		unlink_group(group);
+	}
+	return r;
+}
+
+static void detach(struct sim_group *group)
+{
+	struct sim_container *container = group->container;
+
+	unlink_group(group);
+	if (container->iommu) {
+		container->iommu->operations->detach(container->iommu, group);
 		if (!container->groups) {
-			container->backend = sim_backend_free(container->backend);
+			free_iommu(container);
 		}
 	}
 	unref_container(container);
 }
 
-void sim_group_close(struct sim_group *group)
+/* A group that is neither open nor has an open device leaves its container. */
+static void detach_unused(struct sim_group *group)
 {
-	if (group->container) {
+	if (group->container && !group->open && group->open_devices == 0) {
 		detach(group);
 	}
+}
+
+void sim_group_close(struct sim_group *group)
+{
 	group->open = false;
+	detach_unused(group);
+}
+
+void sim_group_add_device(struct sim_group *group)
+{
+	group->open_devices++;
+}
+
+void sim_group_remove_device(struct sim_group *group)
+{
+	group->open_devices--;
+	detach_unused(group);
 }
 
 static int handle_get_status(const struct sim_group *group, struct sim_argument *argument)
@@ -144,38 +205,24 @@ static int handle_get_status(const struct sim_group *group, struct sim_argument 
 	return 0;
 }
 
-/* The name is looked up first, among the devices that vfio-pci has. */
-static int handle_get_device_fd(const struct sim_group *group, const char *name)
-{
-	const struct sim_host *host = group->model->host;
-	int index = sim_host_find_device(host, name);
-
-	if (index < 0 || host->devices[index].group != (int)group->number ||
-	    strcmp(host->devices[index].driver, SIM_DRIVER_VFIO) != 0) {
-		return -ENODEV;
-	}
-	if (!group->container || !group->container->backend) {
-		return -EINVAL;
-	}
-	/* Devices of this simulated host can't be opened. */
-	return -EOPNOTSUPP;
-}
-
 int sim_group_ioctl(struct sim_group *group, unsigned long request, struct sim_argument *argument)
 {
 	switch (request) {
 	case VFIO_GROUP_GET_STATUS:
 		return handle_get_status(group, argument);
 	case VFIO_GROUP_SET_CONTAINER:
-		return attach(group, argument->container);
+		return attach(group, sim_argument_fd(argument, *(int32_t *)argument->data));
 	case VFIO_GROUP_UNSET_CONTAINER:
 		if (!group->container) {
 			return -EINVAL;
 		}
+		if (group->open_devices > 0) {
+			return -EBUSY;
+		}
 		detach(group);
 		return 0;
 	case VFIO_GROUP_GET_DEVICE_FD:
-		return handle_get_device_fd(group, argument->data);
+		return sim_device_open(group, argument->data, argument);
 	default:
 		return -ENOTTY;
 	}

@@ -15,17 +15,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sim/argument.h"
+#include "sim/eeh.h"
 #include "sim/host.h"
-#include "sim/mm.h"
+#include "sim/iommu.h"
 
-struct sim_backend;
 struct sim_model;
 
 struct sim_container {
 	struct sim_model *model;
 	struct sim_container *next; /* in the model's list */
 	bool open;
-	struct sim_backend *backend;
+	struct sim_iommu *iommu;  /* NULL before SET_IOMMU */
 	struct sim_group *groups; /* the one attached last comes first */
 };
 
@@ -36,18 +37,10 @@ struct sim_group {
 	bool has_node; /* a device is bound to vfio-pci */
 	bool viable;   /* and none to another driver */
 	bool open;
+	unsigned int open_devices;
+	struct sim_pe_state pe;
 	struct sim_container *container;
 	struct sim_group *next; /* in the container's list */
-};
-
-/* What an ioctl comes with. */
-struct sim_argument {
-	uint64_t value;                  /* SIM_ARGUMENT_VALUE */
-	void *data;                      /* a structure of at least SIM_ARGUMENT_MAX bytes, or a
-					    string */
-	size_t out_size;                 /* set by the ioctl: how much of data is written back */
-	struct sim_container *container; /* SIM_ARGUMENT_FD; NULL for what is no container */
-	struct sim_pieces pieces;        /* REGISTER_MEMORY: behind the range; taken */
 };
 
 /* An ioctl's result as the kernel has it: 0 or more, positive failures (H1) included, or a negative
@@ -55,6 +48,11 @@ struct sim_argument {
 int sim_container_ioctl(struct sim_container *container, const struct sim_caller *caller,
 			unsigned long request, struct sim_argument *argument);
 int sim_group_ioctl(struct sim_group *group, unsigned long request, struct sim_argument *argument);
+
+/* A device of the group is opened, or closed: while there is one the group stays in its container,
+ * and its node can't be opened again. */
+void sim_group_add_device(struct sim_group *group);
+void sim_group_remove_device(struct sim_group *group);
 
 /* The last close of a node. The container may be gone afterwards. */
 void sim_container_close(struct sim_container *container);

@@ -46,6 +46,36 @@ struct sim_statistics {
 	uint64_t kernel_damage;       /* accesses beyond the end of a TCE table, since the start */
 };
 
+/* What the tables of one group hold, from some IOVA on. */
+struct sim_dump_window {
+	uint64_t start;
+	uint64_t size;
+	uint64_t mapped; /* entries that are valid */
+	uint32_t page_shift;
+	uint32_t levels;
+};
+
+/* Neighbours that continue each other are one. */
+struct sim_dump_entry {
+	uint64_t iova;
+	uint64_t ua; /* the user address behind it */
+	uint64_t size;
+	uint32_t permissions; /* 1: the device may read, 2: write */
+	uint32_t reserved;
+};
+
+#define SIM_DUMP_WINDOWS 2
+#define SIM_DUMP_ENTRIES 1024U
+
+struct sim_dump {
+	uint32_t window_count;
+	uint32_t entry_count;
+	uint32_t most; /* entries that are wanted, at most SIM_DUMP_ENTRIES */
+	uint32_t more; /* 1: there are more; go on after the last */
+	struct sim_dump_window window[SIM_DUMP_WINDOWS];
+	struct sim_dump_entry entry[SIM_DUMP_ENTRIES];
+};
+
 /*
  * size bytes read by a device (name "0000:01:00.0") from the memory at iova, through its TCEs. The
  * reply carries them as data. NotFound: no such device; DmaFault: the text names device, iova,

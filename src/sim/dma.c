@@ -5,13 +5,13 @@
 #include <sys/param.h>
 
 #include "common/range.h"
-#include "sim/backend.h"
+#include "sim/eeh.h"
 #include "sim/model.h"
 
 /* One DMA on its way. */
 struct dma {
 	const struct sim_device *device;
-	const struct sim_group *group;
+	struct sim_group *group;
 	bool writes;
 	uint8_t *data;
 };
@@ -19,6 +19,7 @@ struct dma {
 /* A fault is where a PE would be frozen. */
 static int fault(const struct dma *dma, uint64_t iova, const char *missing, struct error *error)
 {
+	sim_eeh_handle_dma_fault(dma->group);
 	return error_set(error, ERROR_DMA_FAULT, 0,
 			 "%s by device %s at iova 0x%" PRIx64 " through group %u: %s",
 			 dma->writes ? "write" : "read", dma->device->name, iova,
@@ -29,33 +30,26 @@ static int fault(const struct dma *dma, uint64_t iova, const char *missing, stru
 static int move_in_page(const struct dma *dma, uint64_t iova, uint32_t size, struct error *error,
 			uint32_t *ret_moved)
 {
-	const struct sim_table *table =
-		sim_backend_find_table(dma->group->container->backend, iova);
-	uint32_t needed = dma->writes ? SIM_TCE_WRITE : SIM_TCE_READ;
-	struct sim_tce tce;
-	uint64_t offset;
+	const struct sim_iommu *iommu = dma->group->container->iommu;
+	struct sim_translation to;
+	const char *missing = iommu->operations->translate(iommu, iova, &to);
 	uint32_t part;
 	int r;
 
-	if (!table) {
-		return fault(dma, iova, "the address lies in no window", error);
+	if (missing) {
+		return fault(dma, iova, missing, error);
 	}
-	tce = sim_table_get(table, iova >> table->page_shift);
-	if (!tce.region) {
-		return fault(dma, iova, "the TCE is not valid", error);
-	}
-	if (!(tce.permissions & needed)) {
+	if (dma->writes ? !to.writable : !to.readable) {
 		return fault(dma, iova,
-			     dma->writes ? "the TCE has no write permission"
-					 : "the TCE has no read permission",
+			     dma->writes ? "the mapping has no write permission"
+					 : "the mapping has no read permission",
 			     error);
 	}
-	offset = iova & ((UINT64_C(1) << table->page_shift) - 1);
-	part = (uint32_t)MIN(size, (UINT64_C(1) << table->page_shift) - offset);
-	r = dma->writes ? sim_region_write(tce.region, tce.ua + offset, dma->data, part)
-			: sim_region_read(tce.region, tce.ua + offset, dma->data, part);
+	part = (uint32_t)MIN(size, to.size);
+	r = dma->writes ? sim_region_write(to.region, to.ua, dma->data, part)
+			: sim_region_read(to.region, to.ua, dma->data, part);
 	if (r < 0) {
-		return fault(dma, iova, "the memory behind the TCE was taken away", error);
+		return fault(dma, iova, "the memory behind the mapping was taken away", error);
 	}
 	*ret_moved = part;
 	return 0;
@@ -81,7 +75,7 @@ static int move(struct sim_model *model, const char *name, bool writes, uint64_t
 				 name);
 	}
 	dma.group = &model->groups[dma.device->group];
-	if (!dma.group->container || !dma.group->container->backend) {
+	if (!dma.group->container || !dma.group->container->iommu) {
 		return fault(&dma, iova, "the group has no container, or that has no IOMMU type",
 			     error);
 	}

@@ -87,6 +87,9 @@ static int add_phb(struct sim_host *host, int node)
 		/* The 32-bit DMA window ends where PCI memory space begins. */
 		.dma32_size = get_cell(host->fdt, node, "ranges", 2),
 		.page_sizes = read_page_sizes(host->fdt, node),
+		.levels = 5,
+		.windows = 2,
+		.eeh = true,
 	};
 	if (phb->pe_count <= PE_RESERVED_COUNT || phb->dma32_size == 0 || phb->page_sizes == 0) {
 		return -EBADMSG;
@@ -254,7 +257,7 @@ int sim_host_new(const char *name, const void *fdt, size_t fdt_size, struct sim_
 	host->fdt = fdt;
 	host->fdt_size = fdt_size;
 	host->page_shift = PAGE_SHIFT;
-	host->memlock_limit = UINT64_MAX;
+	host->settings = SIM_SETTINGS_DEFAULT;
 	r = read_tree(host);
 	if (r < 0) {
 		(void)sim_host_free(host);
@@ -302,7 +305,7 @@ int sim_host_new_builtin(const char *name, struct sim_host **ret_host)
 		if (strlen(builtin->name) == length && strncmp(builtin->name, name, length) == 0) {
 			r = sim_host_new(builtin->name, builtin->fdt, builtin->fdt_size, ret_host);
 			if (r == 0) {
-				(*ret_host)->memlock_limit = memlock_limit;
+				(*ret_host)->settings.memlock_limit = memlock_limit;
 			}
 			return r;
 		}

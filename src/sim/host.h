@@ -17,6 +17,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,12 +26,50 @@
 #define SIM_NO_GROUP         (-1)
 #define SIM_DRIVER_VFIO      "vfio-pci"
 
+enum sim_platform {
+	SIM_POWERNV, /* bare metal: OPAL firmware, an IODA PHB for each slot */
+	SIM_PSERIES, /* an LPAR below a hypervisor, which makes the windows */
+	SIM_TYPE1,   /* any other IOMMU: x86, Arm */
+};
+
+/* A kernel release, for comparison. */
+#define SIM_KERNEL(major, minor) ((unsigned int)(major) << 8 | (unsigned int)(minor))
+
+/* What stands behind the host's name, "powernv9,memlock=8388608,kernel=7.2". */
+struct sim_settings {
+	uint64_t memlock_limit;  /* bytes that one process may lock; UINT64_MAX: no limit */
+	bool memlock_own;        /* each process has its own RLIMIT_MEMLOCK instead */
+	unsigned int kernel;     /* SIM_KERNEL(6, 12) */
+	unsigned int page_shift; /* of the host's kernel: 12 or 16; 0: the host's usual */
+	unsigned int pace;       /* percent of the real blocking times that calls take; 100 */
+	bool freezes;            /* a DMA that the IOMMU refuses freezes the PE; true */
+};
+
+#define SIM_SETTINGS_DEFAULT                                \
+	((struct sim_settings){.memlock_limit = UINT64_MAX, \
+			       .kernel = SIM_KERNEL(6, 12), \
+			       .pace = 100,                 \
+			       .freezes = true})
+
 struct sim_phb {
 	const char *node; /* name in the tree, "pciex@600c3c0000000" */
 	uint32_t number;
 	uint32_t pe_count;
 	uint64_t dma32_size; /* of the default window */
-	uint64_t page_sizes; /* one bit for each TCE page size */
+	uint64_t page_sizes; /* one bit for each IOMMU page size */
+	unsigned int levels; /* of a TCE table, at most */
+	unsigned int windows;
+	bool resets_windows; /* an LPAR can have the default window back (ibm,reset-pe-dma-windows)
+			      */
+	bool eeh;
+};
+
+/* How a function can be reset (pci_reset_supported), the best of them. */
+enum sim_reset {
+	SIM_RESET_NONE,
+	SIM_RESET_FLR,
+	SIM_RESET_PM,
+	SIM_RESET_BUS,
 };
 
 struct sim_resource {
@@ -55,6 +94,10 @@ struct sim_device {
 	uint16_t subsystem_vendor;
 	uint16_t subsystem_device;
 	struct sim_resource resource[SIM_RESOURCES];
+	uint8_t *config;    /* as it is after power-on, little-endian; owned */
+	size_t config_size; /* 256, or 4096 with PCIe */
+	enum sim_reset reset;
+	uint32_t reset_milliseconds; /* that such a reset takes */
 };
 
 struct sim_pe {
@@ -63,19 +106,30 @@ struct sim_pe {
 	uint8_t bus;
 };
 
+/* Both ends belong to it. */
+struct sim_iova_range {
+	uint64_t first;
+	uint64_t last;
+};
+
 /* The number of a PE's group is its index. */
 struct sim_host {
 	const char *name;
+	enum sim_platform platform;
+	struct sim_settings settings;
 	const void *fdt;
 	size_t fdt_size;
 	unsigned int page_shift;
-	uint64_t memlock_limit; /* bytes that one process may lock; UINT64_MAX: no limit */
 	struct sim_phb *phbs;
 	size_t phb_count;
 	struct sim_device *devices; /* a bridge comes before what is below it */
 	size_t device_count;
 	struct sim_pe *pes;
 	size_t pe_count;
+	/* type1 */
+	struct sim_iova_range *iova_ranges; /* in order */
+	size_t iova_range_count;
+	uint32_t dma_entry_limit; /* mappings of one container */
 };
 
 /* Read a tree, which must outlive the host. 0 or -errno: EBADMSG for a tree that is none, or has

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sim/ioctls.h"
 
+#include <linux/kvm.h>
 #include <linux/vfio.h>
 #include <string.h>
+
+#include "sim/kvm.h"
 
 #define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
 
@@ -18,6 +21,10 @@
 	{                                                          \
 		kind, SIM_ARGUMENT_STRING, request, #request, 0, 0 \
 	}
+#define SIZED(kind, request, in_size)                                                  \
+	{                                                                              \
+		kind, SIM_ARGUMENT_SIZED, request, #request, in_size, SIM_ARGUMENT_MAX \
+	}
 #define STRUCT(kind, request, in_size, out_size)                                \
 	{                                                                       \
 		kind, SIM_ARGUMENT_STRUCT, request, #request, in_size, out_size \
@@ -27,13 +34,14 @@ static const struct sim_ioctl ioctl_table[] = {
 	VALUE(SIM_NODE_CONTAINER, VFIO_GET_API_VERSION),
 	VALUE(SIM_NODE_CONTAINER, VFIO_CHECK_EXTENSION),
 	VALUE(SIM_NODE_CONTAINER, VFIO_SET_IOMMU),
-	STRUCT(SIM_NODE_CONTAINER, VFIO_IOMMU_SPAPR_TCE_GET_INFO,
-	       END_OF(struct vfio_iommu_spapr_tce_info, dma32_window_size),
-	       END_OF(struct vfio_iommu_spapr_tce_info, ddw)),
+	/* The same number as VFIO_IOMMU_GET_INFO, which begins with as many bytes. */
+	SIZED(SIM_NODE_CONTAINER, VFIO_IOMMU_SPAPR_TCE_GET_INFO,
+	      END_OF(struct vfio_iommu_spapr_tce_info, dma32_window_size)),
 	STRUCT(SIM_NODE_CONTAINER, VFIO_IOMMU_MAP_DMA,
 	       END_OF(struct vfio_iommu_type1_dma_map, size), 0),
 	STRUCT(SIM_NODE_CONTAINER, VFIO_IOMMU_UNMAP_DMA,
-	       END_OF(struct vfio_iommu_type1_dma_unmap, size), 0),
+	       END_OF(struct vfio_iommu_type1_dma_unmap, size),
+	       END_OF(struct vfio_iommu_type1_dma_unmap, size)),
 	VALUE(SIM_NODE_CONTAINER, VFIO_IOMMU_ENABLE),
 	VALUE(SIM_NODE_CONTAINER, VFIO_IOMMU_DISABLE),
 	STRUCT(SIM_NODE_CONTAINER, VFIO_IOMMU_SPAPR_REGISTER_MEMORY,
@@ -45,12 +53,32 @@ static const struct sim_ioctl ioctl_table[] = {
 	       END_OF(struct vfio_iommu_spapr_tce_create, start_addr)),
 	STRUCT(SIM_NODE_CONTAINER, VFIO_IOMMU_SPAPR_TCE_REMOVE,
 	       END_OF(struct vfio_iommu_spapr_tce_remove, start_addr), 0),
-	STRUCT(SIM_NODE_CONTAINER, VFIO_EEH_PE_OP, END_OF(struct vfio_eeh_pe_op, op), 0),
+	SIZED(SIM_NODE_CONTAINER, VFIO_EEH_PE_OP, END_OF(struct vfio_eeh_pe_op, op)),
 	STRUCT(SIM_NODE_GROUP, VFIO_GROUP_GET_STATUS, END_OF(struct vfio_group_status, flags),
 	       END_OF(struct vfio_group_status, flags)),
 	FD(SIM_NODE_GROUP, VFIO_GROUP_SET_CONTAINER),
 	VALUE(SIM_NODE_GROUP, VFIO_GROUP_UNSET_CONTAINER),
 	STRING(SIM_NODE_GROUP, VFIO_GROUP_GET_DEVICE_FD),
+	SIZED(SIM_NODE_DEVICE, VFIO_DEVICE_GET_INFO, END_OF(struct vfio_device_info, num_irqs)),
+	SIZED(SIM_NODE_DEVICE, VFIO_DEVICE_GET_REGION_INFO,
+	      END_OF(struct vfio_region_info, offset)),
+	SIZED(SIM_NODE_DEVICE, VFIO_DEVICE_GET_IRQ_INFO, END_OF(struct vfio_irq_info, count)),
+	SIZED(SIM_NODE_DEVICE, VFIO_DEVICE_SET_IRQS, END_OF(struct vfio_irq_set, count)),
+	VALUE(SIM_NODE_DEVICE, VFIO_DEVICE_RESET),
+	SIZED(SIM_NODE_DEVICE, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
+	      END_OF(struct vfio_pci_hot_reset_info, count)),
+	SIZED(SIM_NODE_DEVICE, VFIO_DEVICE_PCI_HOT_RESET, END_OF(struct vfio_pci_hot_reset, count)),
+	SIZED(SIM_NODE_DEVICE, VFIO_DEVICE_FEATURE, END_OF(struct vfio_device_feature, flags)),
+	VALUE(SIM_NODE_KVM, KVM_GET_API_VERSION),
+	VALUE(SIM_NODE_KVM, KVM_CREATE_VM),
+	VALUE(SIM_NODE_KVM, KVM_CHECK_EXTENSION),
+	VALUE(SIM_NODE_KVM_VM, KVM_CHECK_EXTENSION),
+	STRUCT(SIM_NODE_KVM_VM, KVM_CREATE_DEVICE, sizeof(struct kvm_create_device),
+	       sizeof(struct kvm_create_device)),
+	STRUCT(SIM_NODE_KVM_VM, SIM_KVM_CREATE_SPAPR_TCE_64,
+	       sizeof(struct sim_kvm_create_spapr_tce_64), 0),
+	STRUCT(SIM_NODE_KVM_VFIO, KVM_SET_DEVICE_ATTR, sizeof(struct kvm_device_attr), 0),
+	STRUCT(SIM_NODE_KVM_VFIO, KVM_HAS_DEVICE_ATTR, sizeof(struct kvm_device_attr), 0),
 };
 
 #define IOCTL_COUNT (sizeof(ioctl_table) / sizeof(ioctl_table[0]))

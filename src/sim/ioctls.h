@@ -10,13 +10,21 @@
 
 enum sim_node_kind {
 	SIM_NODE_NONE = 0,
-	SIM_NODE_CONTAINER,
-	SIM_NODE_GROUP,
+	SIM_NODE_CONTAINER, /* /dev/vfio/vfio */
+	SIM_NODE_GROUP,     /* /dev/vfio/N */
+	SIM_NODE_DEVICE,    /* of VFIO_GROUP_GET_DEVICE_FD */
+	SIM_NODE_KVM,       /* /dev/kvm */
+	SIM_NODE_KVM_VM,
+	SIM_NODE_KVM_VFIO, /* the VFIO device of a VM */
+	SIM_NODE_KVM_TCE,  /* of KVM_CREATE_SPAPR_TCE_64 */
+	SIM_NODE_UEVENTS,  /* what a netlink socket of kobject uevents would tell */
 };
 
 enum sim_argument_kind {
 	SIM_ARGUMENT_VALUE,  /* the argument itself is a number, or isn't looked at */
-	SIM_ARGUMENT_STRUCT, /* it points to a structure that begins with argsz */
+	SIM_ARGUMENT_STRUCT, /* it points to a structure of in_size bytes */
+	SIM_ARGUMENT_SIZED,  /* it points to a structure that begins with argsz: as many bytes go in
+				as  that says, at least in_size, at most SIM_ARGUMENT_MAX */
 	SIM_ARGUMENT_FD,     /* it points to an int, the fd of another node */
 	SIM_ARGUMENT_STRING,
 };
@@ -27,14 +35,14 @@ struct sim_ioctl {
 	unsigned long request;
 	const char *name;
 	size_t in_size;  /* of a structure: what the kernel reads, whatever argsz says */
-	size_t out_size; /* the most that it writes back */
+	size_t out_size; /* the most that it writes back; of a sized one, argsz bytes are */
 };
 
 /* Longer strings are refused as the kernel does, with EINVAL. */
 #define SIM_STRING_MAX 4096U
 
-/* The largest in_size and out_size of the table. */
-#define SIM_ARGUMENT_MAX 128U
+/* The most bytes of an argument, either way: VFIO_DEVICE_SET_IRQS with 2048 eventfds. */
+#define SIM_ARGUMENT_MAX 16384U
 
 /* The entry of a request on that kind of node, or NULL. */
 const struct sim_ioctl *sim_ioctl_find(enum sim_node_kind node, unsigned long request);

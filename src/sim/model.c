@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "common/names.h"
-#include "sim/backend.h"
+#include "sim/device.h"
+#include "sim/kvm.h"
 
 static void set_up_group(struct sim_model *model, uint32_t number)
 {
@@ -93,7 +94,7 @@ static struct sim_group *find_group(struct sim_model *model, const char *name, s
 
 static int open_group(struct sim_group *group, struct sim_node *ret_node)
 {
-	if (group->open) {
+	if (group->open || group->open_devices > 0) {
 		return -EBUSY;
 	}
 	group->open = true;
@@ -109,6 +110,13 @@ int sim_model_open(struct sim_model *model, const char *path, struct sim_node *r
 			    strncmp(path, NODE_CONTAINER, prefix + length) == 0;
 	struct sim_group *group;
 
+	if (strcmp(path, SIM_NODE_PATH_UEVENTS) == 0) {
+		*ret_node = (struct sim_node){.kind = SIM_NODE_UEVENTS};
+		return 0;
+	}
+	if (strcmp(path, NODE_KVM) == 0) {
+		return sim_kvm_open(ret_node);
+	}
 	if (strncmp(path, NODE_GROUP_PREFIX, prefix) != 0) {
 		return -ENOENT;
 	}
@@ -133,6 +141,17 @@ void sim_node_close(struct sim_node node)
 	case SIM_NODE_GROUP:
 		sim_group_close(node.group);
 		break;
+	case SIM_NODE_DEVICE:
+		sim_device_close(node.device_file);
+		break;
+	case SIM_NODE_KVM:
+	case SIM_NODE_KVM_VM:
+	case SIM_NODE_KVM_VFIO:
+	case SIM_NODE_KVM_TCE:
+		sim_kvm_close(node);
+		break;
+	case SIM_NODE_UEVENTS:
+		break;
 	}
 }
 
@@ -146,8 +165,23 @@ int sim_node_ioctl(struct sim_node node, const struct sim_caller *caller, unsign
 		return sim_container_ioctl(node.container, caller, request, argument);
 	case SIM_NODE_GROUP:
 		return sim_group_ioctl(node.group, request, argument);
+	case SIM_NODE_DEVICE:
+		return sim_device_ioctl(node.device_file, caller, request, argument);
+	case SIM_NODE_KVM:
+	case SIM_NODE_KVM_VM:
+	case SIM_NODE_KVM_VFIO:
+	case SIM_NODE_KVM_TCE:
+		return sim_kvm_ioctl(node, caller, request, argument);
+	case SIM_NODE_UEVENTS:
+		return -ENOTTY;
 	}
 	return -EBADF;
+}
+
+struct sim_argument_fd *sim_argument_fd(struct sim_argument *argument, int32_t index)
+{
+	return index >= 0 && (unsigned int)index < argument->fd_count ? &argument->fds[index]
+								      : NULL;
 }
 
 struct sim_mm *sim_model_mm_new(struct sim_model *model)
@@ -156,24 +190,6 @@ struct sim_mm *sim_model_mm_new(struct sim_model *model)
 }
 
 /* statistics */
-
-static void count_backend(const struct sim_backend *backend, struct sim_statistics *statistics)
-{
-	for (unsigned int slot = 0; slot < SIM_WINDOWS; slot++) {
-		const struct sim_table *table = backend->tables[slot];
-
-		if (table) {
-			statistics->windows++;
-			statistics->table_bytes += table->charge;
-			statistics->mapped_tces += table->valid;
-		}
-	}
-	for (const struct sim_registration *registration = backend->registrations; registration;
-	     registration = registration->next) {
-		statistics->registered_regions++;
-		statistics->registered_bytes += registration->region->pages << backend->page_shift;
-	}
-}
 
 static void count_mm(const struct sim_mm *mm, struct sim_statistics *statistics)
 {
@@ -199,8 +215,8 @@ void sim_model_statistics(const struct sim_model *model, const struct sim_mm *ca
 	     container = container->next) {
 		statistics.containers++;
 		statistics.open_containers += container->open;
-		if (container->backend) {
-			count_backend(container->backend, &statistics);
+		if (container->iommu) {
+			container->iommu->operations->count(container->iommu, &statistics);
 		}
 	}
 	for (size_t i = 0; i < model->host->pe_count; i++) {

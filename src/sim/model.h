@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The kernel of a simulated host, as VFIO shows it: no sockets and no system calls here, only what
- * the nodes do and what they hold. The pieces are containers and groups (sim/container.h), the TCE
- * v2 backend (sim/backend.h), TCE tables (sim/table.h) and processes' memory (sim/mm.h).
+ * the nodes do and what they hold. The pieces are containers and groups (sim/container.h) with an
+ * IOMMU backend (sim/iommu.h) of TCEs (sim/tce.h) or type1 (sim/type1.h), devices (sim/device.h),
+ * EEH (sim/eeh.h), KVM (sim/kvm.h), and processes' memory (sim/mm.h).
  *
  * Not modelled: TCE v1 (SET_IOMMU refuses it with EINVAL, though CHECK_EXTENSION has it as a kernel
  * would), EEH operations and the opening of devices (EOPNOTSUPP), node permissions, and drivers
@@ -17,6 +18,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "sim/argument.h"
 #include "sim/container.h"
 #include "sim/control.h"
 #include "sim/host.h"
@@ -28,23 +30,24 @@ struct sim_model {
 	struct sim_container *containers;
 	struct sim_group *groups; /* by number, as many as the host has PEs */
 	struct sim_mm *mms;
+	struct sim_function *
+		*functions; /* by the index of the host's device, NULL while unplugged */
 	uint64_t damage;
+	/* Whoever owns the model may set these: to be told of each uevent, and, before that, of a
+	 * device of the host that was plugged in or unplugged. */
+	void (*emit)(void *userdata, const char *uevent, size_t size);
+	void (*changed)(void *userdata, size_t device, bool present);
+	void *userdata;
 };
+
+/* What is opened, instead of a path in /dev, to listen to uevents. */
+#define SIM_NODE_PATH_UEVENTS "uevents"
 
 /* The host must outlive the model. 0 or -errno. */
 int sim_model_new(const struct sim_host *host, struct sim_model **ret_model);
 
 /* All nodes must be closed and all mms unreferenced. Takes NULL, returns NULL. */
 struct sim_model *sim_model_free(struct sim_model *model);
-
-/* An open node; which member counts, the kind says. */
-struct sim_node {
-	enum sim_node_kind kind;
-	union {
-		struct sim_container *container;
-		struct sim_group *group;
-	};
-};
 
 /* Open a node by its path. 0; -ENOENT: there is no such node, as for a group none of whose devices
  * is bound to vfio-pci; -EBUSY: the group is open. */

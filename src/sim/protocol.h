@@ -24,7 +24,7 @@
 #include "sim/control.h"
 
 /* Raised when a layout changes. */
-#define SIM_PROTOCOL_VERSION 2
+#define SIM_PROTOCOL_VERSION 3
 
 /* More than the largest message, which is a DMA's. */
 #define SIM_MESSAGE_MAX (SIM_DMA_MAX + 4096U)
@@ -76,15 +76,14 @@ struct sim_identity {
 	uint32_t reserved;
 };
 
-/* The fd of an ioctl's argument is open, but no node of this host. */
-#define SIM_HANDLE_FOREIGN UINT64_C(0)
-
 struct sim_ioctl_request {
 	uint64_t handle;
 	uint64_t request;
-	uint64_t value; /* the argument, or for SIM_ARGUMENT_FD the other node's handle */
+	uint64_t value; /* the argument where it is a number */
 	uint32_t argument_size;
-	uint32_t pieces;
+	uint32_t pieces; /* each with an fd of its own, the first of those that travel along */
+	uint32_t fds;    /* in the argument, the rest of those; fields there hold their index */
+	uint32_t reserved;
 };
 
 /* Memory behind the range of a registration, in order from its first address on. */

@@ -31,7 +31,7 @@ static void answer_code(struct simhost_request *request, int code, const struct 
 
 static void handle_hello(struct simhost *simhost, struct simhost_request *request)
 {
-	struct sim_hello hello = {.memlock_limit = simhost->host->memlock_limit};
+	struct sim_hello hello = {.memlock_limit = simhost->host->settings.memlock_limit};
 
 	(void)snprintf(hello.sysfs_root, sizeof(hello.sysfs_root), "%s", simhost->sysfs_root);
 	answer_result(request, 0, &hello, sizeof(hello), -1);
@@ -106,23 +106,24 @@ struct ioctl_call {
 	struct sim_ioctl_request head;
 	const struct sim_ioctl *entry; /* NULL for one that isn't in the table */
 	struct simhost_node *node;
-	uint8_t data[SIM_STRING_MAX + 1] __attribute__((aligned(8)));
+	uint8_t data[SIM_ARGUMENT_MAX + 1] __attribute__((aligned(8)));
 	struct sim_argument argument;
+	struct sim_argument_fd fds[PACKET_FDS_MAX];
 };
 
 /* Turn the pieces of a registration into memory, up to the first that isn't whole. */
 static int read_pieces(struct simhost *simhost, struct simhost_request *request,
-		       const uint8_t *wire, struct sim_pieces *ret_pieces)
+		       const uint8_t *wire, uint32_t count, struct sim_pieces *ret_pieces)
 {
 	struct sim_pieces pieces = SIM_PIECES_NONE;
 
-	if (request->fds.count > 0) {
-		pieces.piece = calloc(request->fds.count, sizeof(*pieces.piece));
+	if (count > 0) {
+		pieces.piece = calloc(count, sizeof(*pieces.piece));
 		if (!pieces.piece) {
 			return -ENOMEM;
 		}
 	}
-	for (unsigned int i = 0; i < request->fds.count; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		struct sim_wire_piece piece;
 		int r;
 
@@ -152,8 +153,12 @@ static bool argument_fits(const struct ioctl_call *call)
 	}
 	switch (call->entry->argument) {
 	case SIM_ARGUMENT_VALUE:
-	case SIM_ARGUMENT_FD:
 		return call->head.argument_size == 0;
+	case SIM_ARGUMENT_FD:
+		return call->head.argument_size == sizeof(int32_t);
+	case SIM_ARGUMENT_SIZED:
+		return call->head.argument_size >= call->entry->in_size &&
+		       call->head.argument_size <= SIM_ARGUMENT_MAX;
 	case SIM_ARGUMENT_STRUCT:
 		return call->head.argument_size == call->entry->in_size;
 	case SIM_ARGUMENT_STRING:
@@ -172,7 +177,8 @@ static bool read_call(const struct simhost_request *request, const struct simhos
 		return false;
 	}
 	memcpy(&call->head, request->body, sizeof(call->head));
-	if (call->head.pieces > PACKET_FDS_MAX || call->head.pieces != request->fds.count) {
+	if (call->head.pieces > PACKET_FDS_MAX || call->head.fds > PACKET_FDS_MAX ||
+	    call->head.pieces + call->head.fds != request->fds.count) {
 		return false;
 	}
 	pieces_size = call->head.pieces * sizeof(struct sim_wire_piece);
@@ -192,13 +198,21 @@ static bool read_call(const struct simhost_request *request, const struct simhos
 	return true;
 }
 
-static void find_argument_container(const struct simhost_process *process, struct ioctl_call *call)
+/* The fds of an argument, which stay the request's. */
+static void find_argument_fds(struct simhost *simhost, const struct simhost_request *request,
+			      struct ioctl_call *call)
 {
-	struct simhost_node *node = simhost_find_handle(process, call->head.value);
+	for (uint32_t i = 0; i < call->head.fds; i++) {
+		int fd = request->fds.fd[call->head.pieces + i];
+		const struct simhost_node *node = simhost_find_node(simhost, fd);
 
-	if (node && node->node.kind == SIM_NODE_CONTAINER) {
-		call->argument.container = node->node.container;
+		call->fds[i] = (struct sim_argument_fd){
+			.node = node ? node->node : SIM_NODE_NOTHING,
+			.fd = fd,
+		};
 	}
+	call->argument.fds = call->fds;
+	call->argument.fd_count = call->head.fds;
 }
 
 static void handle_ioctl(struct simhost *simhost, struct simhost_request *request,
@@ -206,7 +220,7 @@ static void handle_ioctl(struct simhost *simhost, struct simhost_request *reques
 {
 	struct sim_caller caller = {
 		.mm = process->mm,
-		.memlock_limit = simhost->host->memlock_limit,
+		.memlock_limit = simhost->host->settings.memlock_limit,
 	};
 	struct ioctl_call call = {.argument = {.pieces = SIM_PIECES_NONE}};
 	int r;
@@ -219,13 +233,13 @@ static void handle_ioctl(struct simhost *simhost, struct simhost_request *reques
 		answer_result(request, -EBADF, NULL, 0, -1);
 		return;
 	}
-	r = read_pieces(simhost, request, request->body + sizeof(call.head), &call.argument.pieces);
+	r = read_pieces(simhost, request, request->body + sizeof(call.head), call.head.pieces,
+			&call.argument.pieces);
 	if (r == 0) {
 		call.argument.value = call.head.value;
 		call.argument.data = call.data;
-		if (call.entry && call.entry->argument == SIM_ARGUMENT_FD) {
-			find_argument_container(process, &call);
-		}
+		call.argument.size = call.head.argument_size;
+		find_argument_fds(simhost, request, &call);
 		r = sim_node_ioctl(call.node->node, &caller, call.head.request, &call.argument);
 	}
 	sim_pieces_done(&call.argument.pieces);

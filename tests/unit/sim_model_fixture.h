@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/backend.h"
 #include "sim/model.h"
 #include "unit.h"
 
@@ -121,10 +120,14 @@ static inline int struct_ioctl(struct fixture *fixture, struct sim_node node, un
 
 static inline int join(struct fixture *fixture, struct sim_node group, struct sim_node container)
 {
+	struct sim_argument_fd fd = {.node = container, .fd = -1};
 	struct sim_argument argument = {
-		.container = container.kind == SIM_NODE_CONTAINER ? container.container : NULL,
+		.data = fixture->data,
+		.fds = &fd,
+		.fd_count = 1,
 	};
 
+	memset(fixture->data, 0, sizeof(int32_t)); /* the index of the fd */
 	return sim_node_ioctl(group, &fixture->caller, VFIO_GROUP_SET_CONTAINER, &argument);
 }
 
