@@ -215,8 +215,8 @@ static int check_container(const struct tce_v2 *tce, struct error *error)
 	r = kernel_ioctl_value(tce->kernel, tce->fd, VFIO_CHECK_EXTENSION, VFIO_SPAPR_TCE_v2_IOMMU);
 	if (r != 1) {
 		return error_set(error, ERROR_UNSUPPORTED, r < 0 ? -r : 0,
-				 "the host has no TCE v2 IOMMU for VFIO; load "
-				 "vfio_iommu_spapr_tce");
+				 "the host has no TCE v2 IOMMU for VFIO, the only kind that this "
+				 "version drives; on POWER load vfio_iommu_spapr_tce");
 	}
 	return 0;
 }

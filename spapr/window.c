@@ -108,9 +108,9 @@ static int create_with_levels(struct window_set *set, const struct window_plan *
 	/* It makes the pending default window first; only that is likely to have succeeded. */
 	note_default_window(set);
 	if (r != 0) {
-		/* Errors that come before the charge aren't distinguishable; ENOMEM and EINVAL are
-		 * those that come after it, since the plan has been checked. */
-		if (r == -ENOMEM || r == -EINVAL) {
+		/* Errors that come before the charge aren't distinguishable; ENOMEM, EINVAL and an
+		 * LPAR's ENODEV are those that come after it, since the plan has been checked. */
+		if (r == -ENOMEM || r == -EINVAL || r == -ENODEV) {
 			set->leaked_bytes += table_locked_bytes(&set->host.rules, plan->page_shift,
 								plan->size, levels);
 		}
@@ -124,6 +124,22 @@ static int create_with_levels(struct window_set *set, const struct window_plan *
 	return 0;
 }
 
+/*
+ * A hypervisor has one window to give beside the default one, also when that is gone. Asked for
+ * another it refuses, and from then on the kernel makes none for that PE until the partition is
+ * restarted (spapr_tce_create_table, failed_ddw_pdn_list): it must not be asked.
+ */
+static bool hypervisor_has_given_its_window(const struct window_set *set)
+{
+	for (unsigned int i = 0; i < set->count; i++) {
+		if (set->host.rules.hypervisor &&
+		    set->made[i].range.start != set->default_window.range.start) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int window_set_create(struct window_set *set, const struct window_plan *plan, bool registered,
 		      struct window *ret_window, struct error *error)
 {
@@ -135,6 +151,11 @@ int window_set_create(struct window_set *set, const struct window_plan *plan, bo
 	if (set->count + (set->default_pending ? 1 : 0) >= WINDOW_SET_MAX) {
 		return error_set(error, ERROR_NO_WINDOW_LEFT, 0,
 				 "the container has %d windows; remove one first", WINDOW_SET_MAX);
+	}
+	if (hypervisor_has_given_its_window(set)) {
+		return error_set(error, ERROR_NO_WINDOW_LEFT, 0,
+				 "the hypervisor gives one window beside the default one, and the "
+				 "container has it; remove it first");
 	}
 	r = window_set_settle(set, registered, error);
 	if (r) {
