@@ -109,6 +109,16 @@ static int tce_v2_window_remove(struct container *container, uint64_t start, str
 	return window_set_remove(&tce_v2_of(container)->windows, start, error);
 }
 
+static int refuse_map(const struct tce_v2 *tce, struct range iova, int result, struct error *error)
+{
+	if (result == -EINVAL && group_is_gone(&tce->group)) {
+		return error_set(error, ERROR_NOT_FOUND, ENODEV,
+				 "map %s: the devices of group %" PRIu32 " are gone",
+				 range_format(iova).text, tce->group.number);
+	}
+	return refusal_set(error, map_refusals, result, "map %s", range_format(iova).text);
+}
+
 static int tce_v2_map(struct container *container, const struct window *window, struct range iova,
 		      void *address, uint32_t prot, struct error *error)
 {
@@ -134,8 +144,7 @@ static int tce_v2_map(struct container *container, const struct window *window, 
 		map.size = iova.size - done < chunk ? iova.size - done : chunk;
 		r = kernel_ioctl(tce->kernel, tce->fd, VFIO_IOMMU_MAP_DMA, &map);
 		if (r != 0) {
-			return refusal_set(error, map_refusals, r, "map %s",
-					   range_format(iova).text);
+			return refuse_map(tce, iova, r, error);
 		}
 	}
 	return 0;

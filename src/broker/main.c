@@ -23,6 +23,9 @@
 
 #define EXIT_USAGE 2
 
+/* A host that runs already, by the socket at which it listens: "unix:/run/host.sock". */
+#define HOST_SOCKET "unix:"
+
 struct options {
 	bool simulate;
 	const char *host; /* NULL: the simulator's default */
@@ -49,9 +52,10 @@ static void print_usage(FILE *file)
 		"\n"
 		"Manages the VFIO DMA windows of this host for programs on the system bus.\n"
 		"\n"
-		"  --simulate[=HOST]  on a simulated host instead (powernv9, the default;\n"
-		"                     \"powernv9,memlock=BYTES\": a process may lock only so\n"
-		"                     much)\n"
+		"  --simulate[=HOST]  on a simulated host instead: powernv8, powernv9 (the\n"
+		"                     default), powernv10, pseries, x86, or a path; see\n"
+		"                     spaprd-simhost(8); \"unix:PATH\": the one that listens\n"
+		"                     there\n"
 		"  --verbose          log what is done, not only what goes wrong\n"
 		"  --version\n"
 		"  --help\n"
@@ -130,32 +134,52 @@ static void handle_simulator_lost(void *userdata)
 	(void)sd_event_exit(broker->event, EXIT_FAILURE);
 }
 
-static int start_simulated(struct broker *broker, const char *host)
+/* A simulated host of our own, which ends with us. */
+static int launch_host(struct broker *broker, const char *host, int *ret_connection)
 {
 	char program[PATH_MAX];
-	int connection = -1;
 	int r = program_find("spaprd-simhost", ENV_SIMHOST, program);
 
 	if (r < 0) {
 		return fail(r, "can't find spaprd-simhost");
 	}
-	r = sim_launch(program, host, &connection, &broker->simhost);
+	r = sim_launch(program, host, ret_connection, &broker->simhost);
 	if (r == -ENODEV) {
-		log_error("there is no simulated host \"%s\"; spaprd-simhost --help lists them",
-			  host);
+		/* It has said why. */
+		log_error("the simulated host \"%s\" can't be had", host);
 		return r;
 	}
 	if (r < 0) {
 		return fail(r, "can't start the simulated host");
 	}
-	r = sim_kernel_new(connection, &broker->kernel);
-	if (r < 0) {
-		return fail(r, "can't use the simulated host");
-	}
 	r = sd_event_add_child(broker->event, NULL, broker->simhost, WEXITED, handle_simhost_exit,
 			       broker);
 	if (r < 0) {
+		(void)fd_close(*ret_connection);
 		return fail(r, "can't watch the simulated host");
+	}
+	return 0;
+}
+
+static int start_simulated(struct broker *broker, const char *host)
+{
+	int connection = -1;
+	int r;
+
+	if (host && strncmp(host, HOST_SOCKET, strlen(HOST_SOCKET)) == 0) {
+		r = sim_connect(host + strlen(HOST_SOCKET), &connection);
+		if (r < 0) {
+			return fail(r, host);
+		}
+	} else {
+		r = launch_host(broker, host, &connection);
+		if (r < 0) {
+			return r;
+		}
+	}
+	r = sim_kernel_new(connection, &broker->kernel);
+	if (r < 0) {
+		return fail(r, "can't use the simulated host");
 	}
 	r = simulator_new(broker->event, broker->kernel, handle_simulator_lost, broker,
 			  &broker->simulator);

@@ -7,11 +7,13 @@
 
 #include "common/cleanup.h"
 #include "sim/client.h"
+#include "sim/protocol.h"
 
 /* Verbs that may wait for their reply. Replies come in order, so this is a ring. */
 #define WAITING_MAX 128
 
 struct waiting {
+	enum sim_request_type type;
 	simulator_handler handler;
 	void *userdata;
 };
@@ -26,6 +28,14 @@ struct simulator {
 	struct waiting waiting[WAITING_MAX];
 };
 
+/* Whether a reply is the one that is due. What its handler reads is only there in one to that verb.
+ */
+static bool is_due(const struct simulator *simulator, const struct sim_control_reply *reply)
+{
+	return simulator->first != simulator->next && reply->id == simulator->first &&
+	       reply->type == simulator->waiting[simulator->first % WAITING_MAX].type;
+}
+
 static int handle_reply(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct simulator *simulator = userdata;
@@ -38,7 +48,7 @@ static int handle_reply(sd_event_source *source, int fd, uint32_t events, void *
 	if (r == -EAGAIN) {
 		return 0;
 	}
-	if (r == 0 && (simulator->first == simulator->next || reply.id != simulator->first)) {
+	if (r == 0 && !is_due(simulator, &reply)) {
 		sim_control_reply_done(&reply);
 		r = -EPROTO;
 	}
@@ -119,15 +129,15 @@ static int refuse_when_full(const struct simulator *simulator, struct error *err
 }
 
 /* What follows each send: r is its result. */
-static int wait_for_reply(struct simulator *simulator, int r, simulator_handler handler,
-			  void *userdata, struct error *error)
+static int wait_for_reply(struct simulator *simulator, enum sim_request_type type, int r,
+			  simulator_handler handler, void *userdata, struct error *error)
 {
 	if (r < 0) {
 		return error_set(error, r == -EAGAIN ? ERROR_BUSY : ERROR_KERNEL, -r,
 				 "can't ask the simulated host");
 	}
 	simulator->waiting[simulator->next++ % WAITING_MAX] =
-		(struct waiting){.handler = handler, .userdata = userdata};
+		(struct waiting){.type = type, .handler = handler, .userdata = userdata};
 	return 0;
 }
 
@@ -138,7 +148,7 @@ int simulator_dma_read(struct simulator *simulator, const char *device, uint64_t
 	int r = refuse_when_full(simulator, error);
 
 	return r ? r
-		 : wait_for_reply(simulator,
+		 : wait_for_reply(simulator, SIM_DMA_READ,
 				  sim_control_dma_read(simulator->connection, simulator->next,
 						       device, iova, size),
 				  handler, userdata, error);
@@ -151,7 +161,7 @@ int simulator_dma_write(struct simulator *simulator, const char *device, uint64_
 	int r = refuse_when_full(simulator, error);
 
 	return r ? r
-		 : wait_for_reply(simulator,
+		 : wait_for_reply(simulator, SIM_DMA_WRITE,
 				  sim_control_dma_write(simulator->connection, simulator->next,
 							device, iova, data, size),
 				  handler, userdata, error);
@@ -163,7 +173,7 @@ int simulator_statistics(struct simulator *simulator, simulator_handler handler,
 	int r = refuse_when_full(simulator, error);
 
 	return r ? r
-		 : wait_for_reply(simulator,
+		 : wait_for_reply(simulator, SIM_STATISTICS,
 				  sim_control_statistics(simulator->connection, simulator->next),
 				  handler, userdata, error);
 }
@@ -175,7 +185,7 @@ int simulator_fail_next(struct simulator *simulator, const char *operation, uint
 	int r = refuse_when_full(simulator, error);
 
 	return r ? r
-		 : wait_for_reply(simulator,
+		 : wait_for_reply(simulator, SIM_FAIL_NEXT,
 				  sim_control_fail_next(simulator->connection, simulator->next,
 							operation, skip, errnum),
 				  handler, userdata, error);
@@ -187,8 +197,101 @@ int simulator_delay(struct simulator *simulator, const char *operation, uint32_t
 	int r = refuse_when_full(simulator, error);
 
 	return r ? r
-		 : wait_for_reply(simulator,
+		 : wait_for_reply(simulator, SIM_DELAY,
 				  sim_control_delay(simulator->connection, simulator->next,
 						    operation, milliseconds),
+				  handler, userdata, error);
+}
+
+int simulator_add_rule(struct simulator *simulator, const struct sim_rule *rule,
+		       simulator_handler handler, void *userdata, struct error *error)
+{
+	int r = refuse_when_full(simulator, error);
+
+	return r ? r
+		 : wait_for_reply(
+			   simulator, SIM_ADD_RULE,
+			   sim_control_add_rule(simulator->connection, simulator->next, rule),
+			   handler, userdata, error);
+}
+
+int simulator_remove_rule(struct simulator *simulator, uint32_t rule, simulator_handler handler,
+			  void *userdata, struct error *error)
+{
+	int r = refuse_when_full(simulator, error);
+
+	return r ? r
+		 : wait_for_reply(
+			   simulator, SIM_REMOVE_RULE,
+			   sim_control_remove_rule(simulator->connection, simulator->next, rule),
+			   handler, userdata, error);
+}
+
+int simulator_clear_rules(struct simulator *simulator, simulator_handler handler, void *userdata,
+			  struct error *error)
+{
+	int r = refuse_when_full(simulator, error);
+
+	return r ? r
+		 : wait_for_reply(simulator, SIM_CLEAR_RULES,
+				  sim_control_clear_rules(simulator->connection, simulator->next),
+				  handler, userdata, error);
+}
+
+int simulator_list_rules(struct simulator *simulator, simulator_handler handler, void *userdata,
+			 struct error *error)
+{
+	int r = refuse_when_full(simulator, error);
+
+	return r ? r
+		 : wait_for_reply(simulator, SIM_LIST_RULES,
+				  sim_control_list_rules(simulator->connection, simulator->next),
+				  handler, userdata, error);
+}
+
+int simulator_freeze(struct simulator *simulator, uint32_t group, uint32_t what,
+		     simulator_handler handler, void *userdata, struct error *error)
+{
+	int r = refuse_when_full(simulator, error);
+
+	return r ? r
+		 : wait_for_reply(
+			   simulator, SIM_FREEZE,
+			   sim_control_freeze(simulator->connection, simulator->next, group, what),
+			   handler, userdata, error);
+}
+
+int simulator_unplug(struct simulator *simulator, const char *device, simulator_handler handler,
+		     void *userdata, struct error *error)
+{
+	int r = refuse_when_full(simulator, error);
+
+	return r ? r
+		 : wait_for_reply(
+			   simulator, SIM_UNPLUG,
+			   sim_control_unplug(simulator->connection, simulator->next, device),
+			   handler, userdata, error);
+}
+
+int simulator_plug(struct simulator *simulator, const char *device, simulator_handler handler,
+		   void *userdata, struct error *error)
+{
+	int r = refuse_when_full(simulator, error);
+
+	return r ? r
+		 : wait_for_reply(simulator, SIM_PLUG,
+				  sim_control_plug(simulator->connection, simulator->next, device),
+				  handler, userdata, error);
+}
+
+int simulator_dump(struct simulator *simulator, uint32_t group, uint64_t from, uint32_t most,
+		   simulator_handler handler, void *userdata, struct error *error)
+{
+	int r = refuse_when_full(simulator, error);
+
+	return r ? r
+		 : wait_for_reply(simulator, SIM_DUMP,
+				  sim_control_dump(simulator->connection, simulator->next, group,
+						   from, most),
 				  handler, userdata, error);
 }

@@ -41,3 +41,25 @@ int simulator_fail_next(struct simulator *simulator, const char *operation, uint
 			struct error *error);
 int simulator_delay(struct simulator *simulator, const char *operation, uint32_t milliseconds,
 		    simulator_handler handler, void *userdata, struct error *error);
+
+/* The same with rules: the reply has the id of the one that was added, or the list. */
+int simulator_add_rule(struct simulator *simulator, const struct sim_rule *rule,
+		       simulator_handler handler, void *userdata, struct error *error);
+int simulator_remove_rule(struct simulator *simulator, uint32_t rule, simulator_handler handler,
+			  void *userdata, struct error *error);
+int simulator_clear_rules(struct simulator *simulator, simulator_handler handler, void *userdata,
+			  struct error *error);
+int simulator_list_rules(struct simulator *simulator, simulator_handler handler, void *userdata,
+			 struct error *error);
+
+/* what is an enum sim_freeze (sim/eeh.h). */
+int simulator_freeze(struct simulator *simulator, uint32_t group, uint32_t what,
+		     simulator_handler handler, void *userdata, struct error *error);
+int simulator_unplug(struct simulator *simulator, const char *device, simulator_handler handler,
+		     void *userdata, struct error *error);
+int simulator_plug(struct simulator *simulator, const char *device, simulator_handler handler,
+		   void *userdata, struct error *error);
+
+/* The reply has the dump. */
+int simulator_dump(struct simulator *simulator, uint32_t group, uint64_t from, uint32_t most,
+		   simulator_handler handler, void *userdata, struct error *error);

@@ -221,3 +221,19 @@ int client_call(struct client *client, DBusMessage *call, const char *signature,
 	*ret_reply = steal_pointer(reply);
 	return 0;
 }
+
+DBusMessage *client_message_if(bool filled, DBusMessage *message)
+{
+	if (!filled && message) {
+		dbus_message_unref(message);
+		return NULL;
+	}
+	return message;
+}
+
+int client_call_void(struct client *client, DBusMessage *call, struct error *error)
+{
+	cleanup(cleanup_message) DBusMessage *reply = NULL;
+
+	return client_call(client, call, "", &reply, error);
+}

@@ -46,6 +46,12 @@ static inline void cleanup_message(DBusMessage **message)
 int client_call(struct client *client, DBusMessage *call, const char *signature,
 		DBusMessage **ret_reply, struct error *error);
 
+/* A call that was filled, or when it wasn't NULL, which client_call explains: it is taken then. */
+DBusMessage *client_message_if(bool filled, DBusMessage *message);
+
+/* Send a call that returns nothing. */
+int client_call_void(struct client *client, DBusMessage *call, struct error *error);
+
 /* Whether a call failed because spaprd isn't there, has left, or doesn't answer. */
 bool client_is_unreachable(const struct client *client);
 

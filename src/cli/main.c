@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/sim.h"
 
 static const struct cli_command *const commands[] = {
 	&status_command,
 	&demo_command,
+	&sim_command,
 	NULL,
 };
 

@@ -10,24 +10,6 @@
 
 #define INTERFACE_OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
-/* Forget a message that could not be filled: client_call explains NULL. */
-static DBusMessage *message_if(dbus_bool_t filled, DBusMessage *message)
-{
-	if (!filled && message) {
-		dbus_message_unref(message);
-		return NULL;
-	}
-	return message;
-}
-
-/* Send a call that returns nothing. */
-static int call_void(struct client *client, DBusMessage *call, struct error *error)
-{
-	cleanup(cleanup_message) DBusMessage *reply = NULL;
-
-	return client_call(client, call, "", &reply, error);
-}
-
 /* Send a call that returns a path. */
 static int call_path(struct client *client, DBusMessage *call, char **ret_path, struct error *error)
 {
@@ -61,9 +43,10 @@ int remote_read_model(struct client *client, struct model **ret_model, struct er
 	const char *interface = BUS_INTERFACE_MANAGER;
 	int r;
 
-	get_all = message_if(get_all && dbus_message_append_args(get_all, DBUS_TYPE_STRING,
-								 &interface, DBUS_TYPE_INVALID),
-			     get_all);
+	get_all = client_message_if(get_all &&
+					    dbus_message_append_args(get_all, DBUS_TYPE_STRING,
+								     &interface, DBUS_TYPE_INVALID),
+				    get_all);
 	r = client_call(client, get_all, "a{sv}", &host, error);
 	if (r) {
 		return r;
@@ -109,7 +92,7 @@ int remote_create_space(struct client *client, const char *name, char **ret_path
 	cleanup(cleanup_message) DBusMessage *call =
 		client_prepare(BUS_PATH_MANAGER, BUS_INTERFACE_MANAGER, "CreateAddressSpace");
 
-	call = message_if(call && append_options(call, name), call);
+	call = client_message_if(call && append_options(call, name), call);
 	return call_path(client, call, ret_path, error);
 }
 
@@ -118,7 +101,7 @@ int remote_close_space(struct client *client, const char *space, struct error *e
 	cleanup(cleanup_message) DBusMessage *call =
 		client_prepare(space, BUS_INTERFACE_SPACE, "Close");
 
-	return call_void(client, call, error);
+	return client_call_void(client, call, error);
 }
 
 int remote_attach_group(struct client *client, const char *space, uint32_t group,
@@ -127,11 +110,11 @@ int remote_attach_group(struct client *client, const char *space, uint32_t group
 	cleanup(cleanup_message) DBusMessage *call =
 		client_prepare(space, BUS_INTERFACE_SPACE, "AttachGroup");
 
-	call = message_if(call &&
-				  dbus_message_append_args(call, DBUS_TYPE_UINT32, &group,
-							   DBUS_TYPE_INVALID) &&
-				  append_options(call, NULL),
-			  call);
+	call = client_message_if(call &&
+					 dbus_message_append_args(call, DBUS_TYPE_UINT32, &group,
+								  DBUS_TYPE_INVALID) &&
+					 append_options(call, NULL),
+				 call);
 	return call_path(client, call, ret_container, error);
 }
 
@@ -144,11 +127,12 @@ int remote_add_memory(struct client *client, const char *space, int fd, uint64_t
 	dbus_uint32_t id = 0;
 	int r;
 
-	call = message_if(call && dbus_message_append_args(
-					  call, DBUS_TYPE_UNIX_FD, &fd, DBUS_TYPE_UINT64, &offset,
-					  DBUS_TYPE_UINT64, &gpa.start, DBUS_TYPE_UINT64, &gpa.size,
-					  DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID),
-			  call);
+	call = client_message_if(
+		call && dbus_message_append_args(call, DBUS_TYPE_UNIX_FD, &fd, DBUS_TYPE_UINT64,
+						 &offset, DBUS_TYPE_UINT64, &gpa.start,
+						 DBUS_TYPE_UINT64, &gpa.size, DBUS_TYPE_UINT32,
+						 &flags, DBUS_TYPE_INVALID),
+		call);
 	r = client_call(client, call, "u", &reply, error);
 	if (r) {
 		return r;
@@ -171,12 +155,13 @@ int remote_create_window(struct client *client, const char *space,
 	dbus_uint32_t flags = 0;
 	int r;
 
-	call = message_if(call && dbus_message_append_args(
-					  call, DBUS_TYPE_UINT64, &wanted->range.start,
-					  DBUS_TYPE_UINT64, &wanted->range.size, DBUS_TYPE_UINT32,
-					  &wanted->page_shift, DBUS_TYPE_UINT32, &wanted->levels,
-					  DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID),
-			  call);
+	call = client_message_if(
+		call && dbus_message_append_args(call, DBUS_TYPE_UINT64, &wanted->range.start,
+						 DBUS_TYPE_UINT64, &wanted->range.size,
+						 DBUS_TYPE_UINT32, &wanted->page_shift,
+						 DBUS_TYPE_UINT32, &wanted->levels,
+						 DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID),
+		call);
 	r = client_call(client, call, "ttuu", &reply, error);
 	if (r) {
 		return r;
@@ -200,13 +185,13 @@ int remote_map(struct client *client, const char *space, const struct remote_map
 		client_prepare(space, BUS_INTERFACE_SPACE, "Map");
 	dbus_uint32_t prot = (dbus_uint32_t)mapping->prot;
 
-	call = message_if(call && dbus_message_append_args(call, DBUS_TYPE_UINT64,
-							   &mapping->range.start, DBUS_TYPE_UINT64,
-							   &mapping->gpa, DBUS_TYPE_UINT64,
-							   &mapping->range.size, DBUS_TYPE_UINT32,
-							   &prot, DBUS_TYPE_INVALID),
-			  call);
-	return call_void(client, call, error);
+	call = client_message_if(
+		call && dbus_message_append_args(call, DBUS_TYPE_UINT64, &mapping->range.start,
+						 DBUS_TYPE_UINT64, &mapping->gpa, DBUS_TYPE_UINT64,
+						 &mapping->range.size, DBUS_TYPE_UINT32, &prot,
+						 DBUS_TYPE_INVALID),
+		call);
+	return client_call_void(client, call, error);
 }
 
 /* Quads of iova, gpa, size, prot, as structures. */
@@ -254,10 +239,10 @@ int remote_list_mappings(struct client *client, const char *space, uint32_t most
 	int count = 0;
 	int r;
 
-	call = message_if(call && dbus_message_append_args(call, DBUS_TYPE_UINT64, &from,
-							   DBUS_TYPE_UINT32, &most,
-							   DBUS_TYPE_INVALID),
-			  call);
+	call = client_message_if(call && dbus_message_append_args(call, DBUS_TYPE_UINT64, &from,
+								  DBUS_TYPE_UINT32, &most,
+								  DBUS_TYPE_INVALID),
+				 call);
 	r = client_call(client, call, "at", &reply, error);
 	if (r) {
 		return r;
@@ -275,12 +260,12 @@ int remote_dma_write(struct client *client, const char *device, uint64_t iova, c
 	cleanup(cleanup_message) DBusMessage *call =
 		client_prepare(BUS_PATH_MANAGER, BUS_INTERFACE_SIMULATOR, "DmaWrite");
 
-	call = message_if(call && dbus_message_append_args(call, DBUS_TYPE_STRING, &device,
-							   DBUS_TYPE_UINT64, &iova, DBUS_TYPE_ARRAY,
-							   DBUS_TYPE_BYTE, &data, (int)size,
-							   DBUS_TYPE_INVALID),
-			  call);
-	return call_void(client, call, error);
+	call = client_message_if(
+		call && dbus_message_append_args(call, DBUS_TYPE_STRING, &device, DBUS_TYPE_UINT64,
+						 &iova, DBUS_TYPE_ARRAY, DBUS_TYPE_BYTE, &data,
+						 (int)size, DBUS_TYPE_INVALID),
+		call);
+	return client_call_void(client, call, error);
 }
 
 int remote_dma_read(struct client *client, const char *device, uint64_t iova, void *data,
@@ -293,7 +278,7 @@ int remote_dma_read(struct client *client, const char *device, uint64_t iova, vo
 	int count = 0;
 	int r;
 
-	call = message_if(
+	call = client_message_if(
 		call && dbus_message_append_args(call, DBUS_TYPE_STRING, &device, DBUS_TYPE_UINT64,
 						 &iova, DBUS_TYPE_UINT32, &size, DBUS_TYPE_INVALID),
 		call);

@@ -3,73 +3,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <libsmartcols.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/table.h"
 #include "cli/text.h"
 #include "common/cleanup.h"
 #include "common/driver.h"
-
-static void cleanup_table(struct libscols_table **table)
-{
-	if (*table) {
-		scols_unref_table(*table);
-	}
-}
-
-struct column {
-	const char *title;
-	double width_hint; /* as libsmartcols has it: below 1 a part of the width, else columns */
-	int flags;
-};
-
-static int table_new(FILE *file, const struct terminal *terminal, const struct column *columns,
-		     size_t count, struct libscols_table **ret_table)
-{
-	cleanup(cleanup_table) struct libscols_table *table = scols_new_table();
-
-	if (!table) {
-		return -ENOMEM;
-	}
-	(void)scols_table_set_stream(table, file);
-	(void)scols_table_set_termwidth(table, terminal->width);
-	(void)scols_table_enable_colors(table, terminal->colour);
-	(void)scols_table_enable_ascii(table, !terminal->utf8);
-	(void)scols_table_enable_minout(table, 1);
-	for (size_t i = 0; i < count; i++) {
-		if (!scols_table_new_column(table, columns[i].title, columns[i].width_hint,
-					    columns[i].flags)) {
-			return -ENOMEM;
-		}
-	}
-	*ret_table = steal_pointer(table);
-	return 0;
-}
-
-static int line_set(struct libscols_line *line, size_t column, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* libsmartcols itself makes control characters visible, as \x1b. */
-static int line_set(struct libscols_line *line, size_t column, const char *format, ...)
-{
-	char *text = NULL;
-	va_list arguments;
-	int r;
-
-	va_start(arguments, format);
-	r = vasprintf(&text, format, arguments);
-	va_end(arguments);
-	if (r < 0) {
-		return -ENOMEM;
-	}
-	r = scols_line_refer_data(line, column, text);
-	if (r < 0) {
-		free(text);
-	}
-	return r;
-}
 
 /* -- the host -- */
 
@@ -94,7 +34,7 @@ enum group_column {
 	GROUP_USE,
 };
 
-static const struct column group_columns[] = {
+static const struct table_column group_columns[] = {
 	[GROUP_NAME] = {"GROUP", 0, SCOLS_FL_TREE},
 	[GROUP_ID] = {"ID", 0, 0},
 	[GROUP_KIND] = {"KIND", 0, SCOLS_FL_TRUNC},
@@ -105,7 +45,7 @@ static const struct column group_columns[] = {
 /* A number with its name in front; nothing where the host doesn't tell. */
 static int set_number(struct libscols_line *line, size_t column, const char *name, uint32_t number)
 {
-	return number == MODEL_UNKNOWN ? 0 : line_set(line, column, "%s 0x%" PRIx32, name, number);
+	return number == MODEL_UNKNOWN ? 0 : table_set(line, column, "%s 0x%" PRIx32, name, number);
 }
 
 /* What one needs to know of the drivers of a group's devices. */
@@ -134,7 +74,7 @@ static int set_coloured(struct libscols_line *line, size_t column, const char *c
 			const char *text)
 {
 	(void)scols_cell_set_color(scols_line_get_cell(line, column), colour);
-	return line_set(line, column, "%s", text);
+	return table_set(line, column, "%s", text);
 }
 
 static int set_use(struct libscols_line *line, const struct model *model,
@@ -144,17 +84,17 @@ static int set_use(struct libscols_line *line, const struct model *model,
 	struct drivers drivers = find_drivers(model, group);
 
 	if (space) {
-		return line_set(line, GROUP_USE, "space %" PRIu32, space->number);
+		return table_set(line, GROUP_USE, "space %" PRIu32, space->number);
 	}
 	if (!group->viable && drivers.obstacle) {
 		(void)scols_cell_set_color(scols_line_get_cell(line, GROUP_USE), "red");
-		return line_set(line, GROUP_USE, "not viable: %s", drivers.obstacle);
+		return table_set(line, GROUP_USE, "not viable: %s", drivers.obstacle);
 	}
 	if (!group->viable) {
 		return set_coloured(line, GROUP_USE, "red", "not viable");
 	}
 	return drivers.given ? set_coloured(line, GROUP_USE, "green", "free")
-			     : line_set(line, GROUP_USE, "needs vfio-pci");
+			     : table_set(line, GROUP_USE, "needs vfio-pci");
 }
 
 static int add_device(struct libscols_table *table, struct libscols_line *parent,
@@ -163,13 +103,13 @@ static int add_device(struct libscols_table *table, struct libscols_line *parent
 	struct libscols_line *line = scols_table_new_line(table, parent);
 	const char *kind = pci_class_name(device->class);
 
-	if (!line || line_set(line, GROUP_NAME, "%s", device->name) < 0 ||
-	    line_set(line, GROUP_ID, "%04x:%04x", device->vendor, device->device) < 0 ||
-	    line_set(line, GROUP_DRIVER, "%s", device->driver[0] ? device->driver : "-") < 0) {
+	if (!line || table_set(line, GROUP_NAME, "%s", device->name) < 0 ||
+	    table_set(line, GROUP_ID, "%04x:%04x", device->vendor, device->device) < 0 ||
+	    table_set(line, GROUP_DRIVER, "%s", device->driver[0] ? device->driver : "-") < 0) {
 		return -ENOMEM;
 	}
-	return kind ? line_set(line, GROUP_KIND, "%s", kind)
-		    : line_set(line, GROUP_KIND, "class 0x%06" PRIx32, device->class);
+	return kind ? table_set(line, GROUP_KIND, "%s", kind)
+		    : table_set(line, GROUP_KIND, "class 0x%06" PRIx32, device->class);
 }
 
 static int add_group(struct libscols_table *table, const struct model *model,
@@ -177,7 +117,7 @@ static int add_group(struct libscols_table *table, const struct model *model,
 {
 	struct libscols_line *line = scols_table_new_line(table, NULL);
 
-	if (!line || line_set(line, GROUP_NAME, "%" PRIu32, group->id) < 0 ||
+	if (!line || table_set(line, GROUP_NAME, "%" PRIu32, group->id) < 0 ||
 	    set_number(line, GROUP_ID, "PE", group->pe_number) < 0 ||
 	    set_number(line, GROUP_KIND, "PHB", group->phb_id) < 0 ||
 	    set_use(line, model, group) < 0) {
@@ -225,7 +165,7 @@ enum part_column {
 	PART_DETAILS,
 };
 
-static const struct column part_columns[] = {
+static const struct table_column part_columns[] = {
 	[PART_NAME] = {"", 0, 0},
 	[PART_RANGE] = {"", 0, 0},
 	[PART_SIZE] = {"", 0, SCOLS_FL_RIGHT},
@@ -271,12 +211,12 @@ static int add_container(struct libscols_table *table, const struct model *model
 		return -ENOMEM;
 	}
 	if (!container) { /* listed, but not shown */
-		return line_set(line, PART_NAME, "  %s", path);
+		return table_set(line, PART_NAME, "  %s", path);
 	}
-	if (!groups || line_set(line, PART_NAME, "  container %" PRIu32, container->number) < 0) {
+	if (!groups || table_set(line, PART_NAME, "  container %" PRIu32, container->number) < 0) {
 		return -ENOMEM;
 	}
-	return line_set(line, PART_RANGE, "%s, %s", container->iommu_type, groups);
+	return table_set(line, PART_RANGE, "%s, %s", container->iommu_type, groups);
 }
 
 static int add_memory(struct libscols_table *table, const struct model_memory *memory)
@@ -286,28 +226,29 @@ static int add_memory(struct libscols_table *table, const struct model_memory *m
 	const bool identity = memory->flags & MODEL_MEMORY_IDENTITY;
 	const bool device = memory->flags & MODEL_MEMORY_RAM_DEVICE;
 
-	if (!line || line_set(line, PART_NAME, "  memory %" PRIu32, memory->id) < 0 ||
-	    line_set(line, PART_RANGE, "%s", range_format(memory->range).text) < 0 ||
-	    line_set(line, PART_SIZE, "%s", size_format(memory->range.size).text) < 0) {
+	if (!line || table_set(line, PART_NAME, "  memory %" PRIu32, memory->id) < 0 ||
+	    table_set(line, PART_RANGE, "%s", range_format(memory->range).text) < 0 ||
+	    table_set(line, PART_SIZE, "%s", size_format(memory->range.size).text) < 0) {
 		return -ENOMEM;
 	}
-	return line_set(line, PART_DETAILS, "%s%s%s%s%s", read_only ? "read-only" : "",
-			read_only && identity ? ", " : "", identity ? "identity" : "",
-			(read_only || identity) && device ? ", " : "", device ? "of a device" : "");
+	return table_set(line, PART_DETAILS, "%s%s%s%s%s", read_only ? "read-only" : "",
+			 read_only && identity ? ", " : "", identity ? "identity" : "",
+			 (read_only || identity) && device ? ", " : "",
+			 device ? "of a device" : "");
 }
 
 static int add_window(struct libscols_table *table, const struct model_window *window)
 {
 	struct libscols_line *line = scols_table_new_line(table, NULL);
 
-	if (!line || line_set(line, PART_NAME, "  window") < 0 ||
-	    line_set(line, PART_RANGE, "%s", range_format(window->range).text) < 0 ||
-	    line_set(line, PART_SIZE, "%s", size_format(window->range.size).text) < 0) {
+	if (!line || table_set(line, PART_NAME, "  window") < 0 ||
+	    table_set(line, PART_RANGE, "%s", range_format(window->range).text) < 0 ||
+	    table_set(line, PART_SIZE, "%s", size_format(window->range.size).text) < 0) {
 		return -ENOMEM;
 	}
-	return line_set(line, PART_DETAILS, "%s pages, %" PRIu32 " level%s",
-			size_format(UINT64_C(1) << window->page_shift).text, window->levels,
-			window->levels == 1 ? "" : "s");
+	return table_set(line, PART_DETAILS, "%s pages, %" PRIu32 " level%s",
+			 size_format(UINT64_C(1) << window->page_shift).text, window->levels,
+			 window->levels == 1 ? "" : "s");
 }
 
 static int add_parts(struct libscols_table *table, const struct model *model,

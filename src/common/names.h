@@ -30,3 +30,9 @@
 /* Environment */
 #define ENV_WORKER  "SPAPRD_WORKER"  /* the path of spaprd-worker */
 #define ENV_SIMHOST "SPAPRD_SIMHOST" /* the path of spaprd-simhost */
+/* What `spaprctl sim exec` tells the library that it puts into a program: */
+#define ENV_SIM_SOCKET     "SPAPRD_SIM_SOCKET"     /* where the simulated host listens */
+#define ENV_SIM_SYSFS      "SPAPRD_SIM_SYSFS"      /* what stands for /sys */
+#define ENV_SIM_DEV        "SPAPRD_SIM_DEV"        /* what stands for /dev */
+#define ENV_SIM_PAGE_SHIFT "SPAPRD_SIM_PAGE_SHIFT" /* of the simulated host */
+#define ENV_SIM_LIBRARY    "SPAPRD_SIM_LIBRARY"    /* the path of libspaprd-sim.so */

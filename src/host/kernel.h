@@ -38,6 +38,20 @@ struct kernel_operations {
 		   void **ret_address);
 	int (*unmap)(struct kernel *kernel, void *address, size_t length);
 
+	/* pread(2) and pwrite(2) on a device's regions: how many bytes were moved, which may be
+	 * fewer than asked for, or a negative errno. */
+	ssize_t (*read)(struct kernel *kernel, int fd, uint64_t offset, void *data, size_t size);
+	ssize_t (*write)(struct kernel *kernel, int fd, uint64_t offset, const void *data,
+			 size_t size);
+
+	/*
+	 * Listen to the kernel's uevents, those from now on. The fd is CLOEXEC, non-blocking and
+	 * pollable; each recv(2) takes one uevent: "add@/devices/…", then KEY=VALUE strings, each
+	 * with a terminating zero. When the reader is too slow some are lost, which recv tells by
+	 * ENOBUFS on Linux.
+	 */
+	int (*open_uevents)(struct kernel *kernel);
+
 	/* Close an fd that came from open_node, from an ioctl, or by SCM_RIGHTS. */
 	void (*close)(struct kernel *kernel, int fd);
 
@@ -79,6 +93,23 @@ static inline int kernel_map(struct kernel *kernel, int fd, uint64_t offset, siz
 static inline int kernel_unmap(struct kernel *kernel, void *address, size_t length)
 {
 	return kernel->operations->unmap(kernel, address, length);
+}
+
+static inline ssize_t kernel_read(struct kernel *kernel, int fd, uint64_t offset, void *data,
+				  size_t size)
+{
+	return kernel->operations->read(kernel, fd, offset, data, size);
+}
+
+static inline ssize_t kernel_write(struct kernel *kernel, int fd, uint64_t offset, const void *data,
+				   size_t size)
+{
+	return kernel->operations->write(kernel, fd, offset, data, size);
+}
+
+static inline int kernel_open_uevents(struct kernel *kernel)
+{
+	return kernel->operations->open_uevents(kernel);
 }
 
 /* Returns -1 to assign. Takes -1. */

@@ -3,16 +3,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "host/kernel.h"
+
+/* What the kernel itself sends; udev's messages are group 2. */
+#define UEVENT_GROUP_KERNEL 1U
 
 static int linux_open_node(struct kernel *kernel, const char *path)
 {
@@ -53,6 +58,42 @@ static int linux_unmap(struct kernel *kernel, void *address, size_t length)
 	return munmap(address, length) < 0 ? -errno : 0;
 }
 
+static ssize_t linux_read(struct kernel *kernel, int fd, uint64_t offset, void *data, size_t size)
+{
+	ssize_t done = pread(fd, data, size, (off_t)offset);
+
+	(void)kernel;
+	return done < 0 ? -errno : done;
+}
+
+static ssize_t linux_write(struct kernel *kernel, int fd, uint64_t offset, const void *data,
+			   size_t size)
+{
+	ssize_t done = pwrite(fd, data, size, (off_t)offset);
+
+	(void)kernel;
+	return done < 0 ? -errno : done;
+}
+
+static int linux_open_uevents(struct kernel *kernel)
+{
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = UEVENT_GROUP_KERNEL};
+	int fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+
+	(void)kernel;
+	if (fd < 0) {
+		return -errno;
+	}
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int r = -errno;
+
+		(void)fd_close(fd);
+		return r;
+	}
+	return fd;
+}
+
 static void linux_close(struct kernel *kernel, int fd)
 {
 	(void)kernel;
@@ -70,6 +111,9 @@ static const struct kernel_operations linux_operations = {
 	.ioctl = linux_ioctl,
 	.map = linux_map,
 	.unmap = linux_unmap,
+	.read = linux_read,
+	.write = linux_write,
+	.open_uevents = linux_open_uevents,
 	.close = linux_close,
 	.free = linux_free,
 };

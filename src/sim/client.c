@@ -3,70 +3,66 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/vfio.h>
-#include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/param.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "common/cleanup.h"
 #include "common/packet.h"
-#include "sim/argument.h"
-#include "sim/exchange.h"
-#include "sim/ioctls.h"
-#include "sim/mappings.h"
+#include "sim/client_private.h"
+#include "sim/model.h"
+#include "sim/protocol.h"
 
-/* More calls at a time make connections that are closed again afterwards. */
-#define IDLE_CONNECTIONS_MAX 16
-
-/* A node that was identified, by the fd number through which it was. */
-struct known_node {
-	int fd;
-	dev_t device;
-	ino_t inode;
-	uint64_t handle;
-	enum sim_node_kind kind;
-};
-
-/*
- * A call takes a connection for itself, so that one that waits holds up no other. The first
- * connection only makes more of them: that is answered at once, always.
- */
-struct sim_kernel {
-	struct kernel kernel;
-	pthread_mutex_t root_lock; /* held over an exchange on root */
-	int root;
-	pthread_mutex_t lock; /* guards the rest, never held over an exchange */
-	int idle[IDLE_CONNECTIONS_MAX];
-	unsigned int idle_count;
-	struct known_node *known;
-	size_t known_count;
-	struct sim_mappings mappings;
-};
+/* Nodes with larger fds are identified at each call. */
+#define KNOWN_FDS_MAX 65536
 
 /* connections */
+
+/* Give a new connection a number where it is out of the way. Returns the fd. */
+static int place_connection(const struct sim_kernel *sim, int fd)
+{
+	int moved =
+		sim->options.first_fd > fd ? fcntl(fd, F_DUPFD_CLOEXEC, sim->options.first_fd) : -1;
+
+	if (moved >= 0) {
+		(void)fd_close(fd);
+		fd = moved;
+	}
+	if (sim->options.note_connection) {
+		sim->options.note_connection(fd, true);
+	}
+	return fd;
+}
+
+/* Takes -1, returns -1. */
+static int close_connection(const struct sim_kernel *sim, int fd)
+{
+	if (fd >= 0 && sim->options.note_connection) {
+		sim->options.note_connection(fd, false);
+	}
+	return fd_close(fd);
+}
 
 static int connect_once_more(struct sim_kernel *sim, int *ret_connection)
 {
 	struct sim_message message = {.type = SIM_CONNECT};
-	size_t size = 0;
+	struct sim_answer answer = SIM_ANSWER_NONE;
 	bool broken;
-	int fd = -1;
 	int r;
 
 	(void)pthread_mutex_lock(&sim->root_lock);
-	r = sim_exchange(sim->root, &message, NULL, &size, &fd, &broken);
+	r = sim_exchange(sim->root, &message, &answer, &broken);
 	(void)pthread_mutex_unlock(&sim->root_lock);
 	if (r < 0) {
 		return r;
 	}
-	if (fd < 0) {
+	if (answer.fd < 0) {
 		return -EPROTO;
 	}
-	*ret_connection = fd;
+	*ret_connection = answer.fd;
 	return 0;
 }
 
@@ -84,7 +80,7 @@ static int take_connection(struct sim_kernel *sim)
 		return connection;
 	}
 	r = connect_once_more(sim, &connection);
-	return r < 0 ? r : connection;
+	return r < 0 ? r : place_connection(sim, connection);
 }
 
 static void put_connection(struct sim_kernel *sim, int connection, bool broken)
@@ -95,12 +91,11 @@ static void put_connection(struct sim_kernel *sim, int connection, bool broken)
 		connection = -1;
 	}
 	(void)pthread_mutex_unlock(&sim->lock);
-	(void)fd_close(connection);
+	(void)close_connection(sim, connection);
 }
 
-/* One exchange on a connection of its own. */
-static int call(struct sim_kernel *sim, const struct sim_message *message, void *body, size_t *size,
-		int *ret_fd)
+int sim_client_call(struct sim_kernel *sim, const struct sim_message *message,
+		    struct sim_answer *answer)
 {
 	int connection = take_connection(sim);
 	bool broken;
@@ -109,9 +104,20 @@ static int call(struct sim_kernel *sim, const struct sim_message *message, void 
 	if (connection < 0) {
 		return connection;
 	}
-	r = sim_exchange(connection, message, body, size, ret_fd, &broken);
+	r = sim_exchange(connection, message, answer, &broken);
 	put_connection(sim, connection, broken);
 	return r;
+}
+
+int sim_client_call_for_fd(struct sim_kernel *sim, const struct sim_message *message,
+			   struct sim_answer *answer)
+{
+	int r = sim_client_call(sim, message, answer);
+
+	if (r < 0) {
+		return r;
+	}
+	return answer->fd >= 0 ? answer->fd : -EPROTO;
 }
 
 /* nodes */
@@ -119,18 +125,25 @@ static int call(struct sim_kernel *sim, const struct sim_message *message, void 
 static int sim_open_node(struct kernel *kernel, const char *path)
 {
 	struct sim_message message = {.type = SIM_OPEN, .body = path, .body_size = strlen(path)};
-	size_t size = 0;
-	int fd = -1;
-	int r;
+	struct sim_answer answer = SIM_ANSWER_NONE;
 
 	if (message.body_size == 0 || message.body_size >= SIM_PATH_SIZE) {
 		return -ENOENT;
 	}
-	r = call((struct sim_kernel *)kernel, &message, NULL, &size, &fd);
-	if (r < 0) {
+	return sim_client_call_for_fd((struct sim_kernel *)kernel, &message, &answer);
+}
+
+static int sim_open_uevents(struct kernel *kernel)
+{
+	int fd = sim_open_node(kernel, SIM_NODE_PATH_UEVENTS);
+
+	if (fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+		int r = -errno;
+
+		(void)fd_close(fd);
 		return r;
 	}
-	return fd >= 0 ? fd : -EPROTO;
+	return fd;
 }
 
 static bool find_known(struct sim_kernel *sim, int fd, const struct stat *status,
@@ -139,58 +152,68 @@ static bool find_known(struct sim_kernel *sim, int fd, const struct stat *status
 	bool found = false;
 
 	(void)pthread_mutex_lock(&sim->lock);
-	for (size_t i = 0; i < sim->known_count && !found; i++) {
-		const struct known_node *node = &sim->known[i];
+	if ((size_t)fd < sim->known_size) {
+		const struct known_node *node = &sim->known[fd];
 
-		if (node->fd == fd && node->inode == status->st_ino &&
-		    node->device == status->st_dev) {
+		found = node->handle && node->inode == status->st_ino &&
+			node->device == status->st_dev;
+		if (found) {
 			*ret_node = *node;
-			found = true;
 		}
 	}
 	(void)pthread_mutex_unlock(&sim->lock);
 	return found;
 }
 
-static void forget_fd_locked(struct sim_kernel *sim, int fd)
+static void forget_fd(struct sim_kernel *sim, int fd)
 {
-	size_t i = 0;
-
-	while (i < sim->known_count) {
-		if (sim->known[i].fd == fd) {
-			sim->known[i] = sim->known[--sim->known_count];
-		} else {
-			i++;
-		}
-	}
-}
-
-/* If there is no memory to remember it, the node is identified again next time. */
-static void remember(struct sim_kernel *sim, const struct known_node *node)
-{
-	struct known_node *grown;
-
 	(void)pthread_mutex_lock(&sim->lock);
-	forget_fd_locked(sim, node->fd);
-	grown = reallocarray(sim->known, sim->known_count + 1, sizeof(*grown));
-	if (grown) {
-		sim->known = grown;
-		grown[sim->known_count++] = *node;
+	if (fd >= 0 && (size_t)fd < sim->known_size) {
+		sim->known[fd].handle = 0;
 	}
 	(void)pthread_mutex_unlock(&sim->lock);
 }
 
-/* Find out which node an fd is. 0; EBADF (negative): the fd isn't open; ENOTTY: it is no node of
- * the simulated host. */
-static int identify(struct sim_kernel *sim, int fd, struct known_node *ret_node)
+/* Have room for an fd in the table. */
+static bool reserve_known_locked(struct sim_kernel *sim, int fd)
+{
+	size_t size = MAX(sim->known_size, 16U);
+	struct known_node *grown;
+
+	while (size <= (size_t)fd) {
+		size *= 2;
+	}
+	if (size == sim->known_size) {
+		return true;
+	}
+	grown = fd < KNOWN_FDS_MAX ? reallocarray(sim->known, size, sizeof(*grown)) : NULL;
+	if (!grown) {
+		return false;
+	}
+	memset(grown + sim->known_size, 0, (size - sim->known_size) * sizeof(*grown));
+	sim->known = grown;
+	sim->known_size = size;
+	return true;
+}
+
+void sim_client_remember(struct sim_kernel *sim, int fd, const struct known_node *node)
+{
+	(void)pthread_mutex_lock(&sim->lock);
+	if (reserve_known_locked(sim, fd)) {
+		sim->known[fd] = *node;
+	}
+	(void)pthread_mutex_unlock(&sim->lock);
+}
+
+int sim_client_identify(struct sim_kernel *sim, int fd, struct known_node *ret_node)
 {
 	struct sim_message message = {.type = SIM_IDENTIFY, .fds = &fd, .fd_count = 1};
 	struct sim_identity identity;
-	size_t size = sizeof(identity);
+	struct sim_answer answer = {.body = &identity, .size = sizeof(identity), .fd = -1};
 	struct stat status;
 	int r;
 
-	if (fstat(fd, &status) < 0) {
+	if (fd < 0 || fstat(fd, &status) < 0) {
 		return -EBADF;
 	}
 	if (!S_ISSOCK(status.st_mode)) {
@@ -199,265 +222,128 @@ static int identify(struct sim_kernel *sim, int fd, struct known_node *ret_node)
 	if (find_known(sim, fd, &status, ret_node)) {
 		return 0;
 	}
-	r = call(sim, &message, &identity, &size, NULL);
+	r = sim_client_call(sim, &message, &answer);
 	if (r < 0) {
 		return r;
 	}
-	if (size != sizeof(identity)) {
+	if (answer.size != sizeof(identity)) {
 		return -EPROTO;
 	}
 	*ret_node = (struct known_node){
-		.fd = fd,
 		.device = status.st_dev,
 		.inode = status.st_ino,
 		.handle = identity.handle,
 		.kind = (enum sim_node_kind)identity.kind,
+		.number = identity.number,
 	};
-	remember(sim, ret_node);
+	sim_client_remember(sim, fd, ret_node);
 	return 0;
+}
+
+int sim_kernel_identify(struct kernel *sim, int fd, enum sim_node_kind *ret_kind,
+			unsigned int *ret_number)
+{
+	struct known_node node;
+	int r = sim_client_identify((struct sim_kernel *)sim, fd, &node);
+
+	if (r == 0) {
+		*ret_kind = node.kind;
+		*ret_number = node.number;
+	}
+	return r;
 }
 
 static void sim_close(struct kernel *kernel, int fd)
 {
-	struct sim_kernel *sim = (struct sim_kernel *)kernel;
-
-	(void)pthread_mutex_lock(&sim->lock);
-	forget_fd_locked(sim, fd);
-	(void)pthread_mutex_unlock(&sim->lock);
+	forget_fd((struct sim_kernel *)kernel, fd);
 	(void)fd_close(fd);
 }
 
-/* ioctls */
-
-/* What goes along with an ioctl: pieces, then the argument. */
-struct ioctl_body {
-	uint8_t bytes[PACKET_FDS_MAX * sizeof(struct sim_wire_piece) + SIM_ARGUMENT_MAX];
-	size_t size;
-	struct packet_fds fds;
-};
-
-static void append_bytes(struct ioctl_body *body, const void *bytes, size_t size)
+int sim_kernel_locked(struct kernel *sim, uint64_t *ret_bytes)
 {
-	memcpy(body->bytes + body->size, bytes, size);
-	body->size += size;
-}
+	struct sim_message message = {.type = SIM_LOCKED};
+	uint64_t bytes;
+	struct sim_answer answer = {.body = &bytes, .size = sizeof(bytes), .fd = -1};
+	int r = sim_client_call((struct sim_kernel *)sim, &message, &answer);
 
-static int append_pieces(struct sim_kernel *sim, struct ioctl_body *body, const void *argument)
-{
-	struct sim_wire_piece pieces[PACKET_FDS_MAX];
-	struct vfio_iommu_spapr_register_memory memory;
-	int r;
-
-	memcpy(&memory, argument, sizeof(memory));
-	(void)pthread_mutex_lock(&sim->lock);
-	r = sim_mappings_collect(&sim->mappings, memory.vaddr, memory.size, pieces, &body->fds);
-	(void)pthread_mutex_unlock(&sim->lock);
-	if (r == 0) {
-		append_bytes(body, pieces, body->fds.count * sizeof(pieces[0]));
+	if (r < 0) {
+		return r;
 	}
-	return r;
-}
-
-/* Put an fd of the argument into what travels along. Returns what stands for it, or -errno. */
-static int32_t append_fd(struct ioctl_body *body, unsigned int pieces, int fd)
-{
-	int copy;
-
-	if (fd < 0) {
-		return SIM_FD_MINUS_ONE;
+	if (answer.size != sizeof(bytes)) {
+		return -EPROTO;
 	}
-	if (body->fds.count == PACKET_FDS_MAX) {
-		return -EMSGSIZE;
-	}
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (copy < 0) {
-		return errno == EBADF ? SIM_FD_CLOSED : -errno;
-	}
-	body->fds.fd[body->fds.count++] = copy;
-	return (int32_t)(body->fds.count - 1 - pieces);
-}
-
-/* Put the argument into head and body, as the table says what it is. */
-static int marshal(struct sim_kernel *sim, const struct sim_ioctl *entry, void *argument,
-		   struct sim_ioctl_request *head, struct ioctl_body *body)
-{
-	size_t length;
-	int32_t index;
-	int fd;
-	int r;
-
-	switch (entry ? entry->argument : SIM_ARGUMENT_VALUE) {
-	case SIM_ARGUMENT_VALUE:
-		head->value = (uintptr_t)argument;
-		return 0;
-	case SIM_ARGUMENT_FD:
-		memcpy(&fd, argument, sizeof(fd));
-		index = append_fd(body, head->pieces, fd);
-		if (index < SIM_FD_CLOSED) {
-			return index;
-		}
-		append_bytes(body, &index, sizeof(index));
-		head->argument_size = sizeof(index);
-		head->fds = body->fds.count - head->pieces;
-		return 0;
-	case SIM_ARGUMENT_STRING:
-		length = strnlen(argument, SIM_STRING_MAX);
-		if (length == SIM_STRING_MAX) {
-			return -EINVAL;
-		}
-		append_bytes(body, argument, length);
-		head->argument_size = (uint32_t)length;
-		return 0;
-	case SIM_ARGUMENT_SIZED:
-		length = MIN(MAX(*(const uint32_t *)argument, entry->in_size), SIM_ARGUMENT_MAX);
-		append_bytes(body, argument, length);
-		head->argument_size = (uint32_t)length;
-		return 0;
-	case SIM_ARGUMENT_STRUCT:
-		break;
-	}
-	if (entry->request == VFIO_IOMMU_SPAPR_REGISTER_MEMORY) {
-		r = append_pieces(sim, body, argument);
-		if (r < 0) {
-			return r;
-		}
-		head->pieces = body->fds.count;
-	}
-	append_bytes(body, argument, entry->in_size);
-	head->argument_size = (uint32_t)entry->in_size;
+	*ret_bytes = bytes;
 	return 0;
-}
-
-static int sim_ioctl(struct kernel *kernel, int fd, unsigned long request, void *argument)
-{
-	struct sim_kernel *sim = (struct sim_kernel *)kernel;
-	uint8_t answer[SIM_ARGUMENT_MAX];
-	struct ioctl_body body = {.size = 0, .fds = PACKET_FDS_NONE};
-	struct sim_ioctl_request head = {.request = request};
-	const struct sim_ioctl *entry;
-	struct sim_message message;
-	struct known_node node;
-	size_t answer_size;
-	int r = identify(sim, fd, &node);
-
-	if (r < 0) {
-		return r;
-	}
-	entry = sim_ioctl_find(node.kind, request);
-	answer_size = entry ? entry->out_size : 0;
-	head.handle = node.handle;
-	r = marshal(sim, entry, argument, &head, &body);
-	if (r < 0) {
-		return r;
-	}
-	message = (struct sim_message){
-		.type = SIM_IOCTL,
-		.head = &head,
-		.head_size = sizeof(head),
-		.body = body.bytes,
-		.body_size = body.size,
-		.fds = body.fds.fd,
-		.fd_count = body.fds.count,
-	};
-	r = call(sim, &message, answer, &answer_size, NULL);
-	packet_fds_done(&body.fds);
-	if (r >= 0 && answer_size > 0) {
-		memcpy(argument, answer, answer_size);
-	}
-	return r;
-}
-
-/* memory */
-
-static int sim_map(struct kernel *kernel, int fd, uint64_t offset, size_t length, int prot,
-		   void **ret_address)
-{
-	struct sim_kernel *sim = (struct sim_kernel *)kernel;
-	struct sim_mapping mapping = {.size = length, .offset = offset, .fd = fd, .prot = prot};
-	void *address = mmap(NULL, length, prot, MAP_SHARED, fd, (off_t)offset);
-	int r;
-
-	if (address == MAP_FAILED) {
-		return -errno;
-	}
-	mapping.address = (uintptr_t)address;
-	(void)pthread_mutex_lock(&sim->lock);
-	/* Whatever was here before was unmapped without our knowing. */
-	r = sim_mappings_remove(&sim->mappings, mapping.address, mapping.size);
-	if (r == 0) {
-		r = sim_mappings_add(&sim->mappings, &mapping);
-	}
-	(void)pthread_mutex_unlock(&sim->lock);
-	if (r < 0) {
-		(void)munmap(address, length);
-		return r;
-	}
-	*ret_address = address;
-	return 0;
-}
-
-static int sim_unmap(struct kernel *kernel, void *address, size_t length)
-{
-	struct sim_kernel *sim = (struct sim_kernel *)kernel;
-	int r;
-
-	/* Forget first: as soon as the range is free another thread may map something there. */
-	(void)pthread_mutex_lock(&sim->lock);
-	r = sim_mappings_remove(&sim->mappings, (uintptr_t)address, length);
-	(void)pthread_mutex_unlock(&sim->lock);
-	if (munmap(address, length) < 0) {
-		return -errno;
-	}
-	return r;
 }
 
 /* the kernel */
+
+static void close_connections(struct sim_kernel *sim)
+{
+	while (sim->idle_count > 0) {
+		(void)close_connection(sim, sim->idle[--sim->idle_count]);
+	}
+	sim->root = close_connection(sim, sim->root);
+}
 
 static void sim_free(struct kernel *kernel)
 {
 	struct sim_kernel *sim = (struct sim_kernel *)kernel;
 
-	for (unsigned int i = 0; i < sim->idle_count; i++) {
-		(void)fd_close(sim->idle[i]);
-	}
-	(void)fd_close(sim->root);
+	close_connections(sim);
 	sim_mappings_done(&sim->mappings);
+	sim_client_free_rings(sim);
+	(void)pthread_mutex_destroy(&sim->ring_lock);
 	(void)pthread_mutex_destroy(&sim->lock);
 	(void)pthread_mutex_destroy(&sim->root_lock);
 	free(sim->known);
+	free(sim->dev_root);
 	free(sim->kernel.sysfs_root);
 	free(sim);
 }
 
 static const struct kernel_operations sim_operations = {
 	.open_node = sim_open_node,
-	.ioctl = sim_ioctl,
-	.map = sim_map,
-	.unmap = sim_unmap,
+	.ioctl = sim_client_ioctl,
+	.map = sim_client_map,
+	.unmap = sim_client_unmap,
+	.read = sim_client_read,
+	.write = sim_client_write,
+	.open_uevents = sim_open_uevents,
 	.close = sim_close,
 	.free = sim_free,
 };
 
 static int say_hello(struct sim_kernel *sim)
 {
-	struct sim_message message = {.type = SIM_HELLO};
+	struct sim_greeting greeting = {
+		.flags = sim->options.new_program ? SIM_GREETING_NEW_PROGRAM : 0,
+	};
+	struct sim_message message = {
+		.type = SIM_HELLO,
+		.head = &greeting,
+		.head_size = sizeof(greeting),
+	};
 	struct sim_hello hello;
-	size_t size = sizeof(hello);
+	struct sim_answer answer = {.body = &hello, .size = sizeof(hello), .fd = -1};
 	bool broken;
-	int r = sim_exchange(sim->root, &message, &hello, &size, NULL, &broken);
+	int r = sim_exchange(sim->root, &message, &answer, &broken);
 
 	if (r < 0) {
 		return r;
 	}
-	if (size != sizeof(hello)) {
+	if (answer.size != sizeof(hello)) {
 		return -EPROTO;
 	}
 	sim->kernel.locked_limit = hello.memlock_limit;
+	sim->page_shift = hello.page_shift;
 	sim->kernel.sysfs_root = strndup(hello.sysfs_root, sizeof(hello.sysfs_root));
-	return sim->kernel.sysfs_root ? 0 : -ENOMEM;
+	sim->dev_root = strndup(hello.dev_root, sizeof(hello.dev_root));
+	return sim->kernel.sysfs_root && sim->dev_root ? 0 : -ENOMEM;
 }
 
-int sim_kernel_new(int connection, struct kernel **ret_kernel)
+int sim_kernel_new_with(int connection, const struct sim_kernel_options *options,
+			struct kernel **ret_kernel)
 {
 	struct sim_kernel *sim = calloc(1, sizeof(*sim));
 	int r;
@@ -467,9 +353,12 @@ int sim_kernel_new(int connection, struct kernel **ret_kernel)
 		return -ENOMEM;
 	}
 	sim->kernel.operations = &sim_operations;
-	sim->root = connection;
+	sim->options = *options;
+	sim->memory.careful = options->careful;
+	sim->root = place_connection(sim, connection);
 	(void)pthread_mutex_init(&sim->lock, NULL);
 	(void)pthread_mutex_init(&sim->root_lock, NULL);
+	(void)pthread_mutex_init(&sim->ring_lock, NULL);
 	r = say_hello(sim);
 	if (r < 0) {
 		sim_free(&sim->kernel);
@@ -479,7 +368,73 @@ int sim_kernel_new(int connection, struct kernel **ret_kernel)
 	return 0;
 }
 
+int sim_kernel_new(int connection, struct kernel **ret_kernel)
+{
+	static const struct sim_kernel_options options = {.careful = false};
+
+	return sim_kernel_new_with(connection, &options, ret_kernel);
+}
+
 int sim_connection_new(struct kernel *sim, int *ret_connection)
 {
 	return connect_once_more((struct sim_kernel *)sim, ret_connection);
+}
+
+int sim_connect(const char *path, int *ret_connection)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int on = 1;
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		return -ENAMETOOLONG;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	/* Credentials are to be there before the host has accepted the connection. */
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int r = -errno;
+
+		(void)fd_close(fd);
+		return r;
+	}
+	*ret_connection = fd;
+	return 0;
+}
+
+const char *sim_kernel_dev_root(const struct kernel *sim)
+{
+	return ((const struct sim_kernel *)sim)->dev_root;
+}
+
+unsigned int sim_kernel_page_shift(const struct kernel *sim)
+{
+	return ((const struct sim_kernel *)sim)->page_shift;
+}
+
+/* fork */
+
+void sim_kernel_before_fork(struct kernel *kernel)
+{
+	struct sim_kernel *sim = (struct sim_kernel *)kernel;
+
+	(void)pthread_mutex_lock(&sim->root_lock);
+	(void)pthread_mutex_lock(&sim->lock);
+	(void)pthread_mutex_lock(&sim->ring_lock);
+}
+
+void sim_kernel_after_fork_in_parent(struct kernel *kernel)
+{
+	struct sim_kernel *sim = (struct sim_kernel *)kernel;
+
+	(void)pthread_mutex_unlock(&sim->ring_lock);
+	(void)pthread_mutex_unlock(&sim->lock);
+	(void)pthread_mutex_unlock(&sim->root_lock);
+}
+
+void sim_kernel_after_fork_in_child(struct kernel *kernel)
+{
+	sim_kernel_after_fork_in_parent(kernel);
+	sim_free(kernel);
 }

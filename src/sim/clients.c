@@ -2,10 +2,13 @@
 /* The nodes that clients have open, and the client processes. */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -48,8 +51,13 @@ static void drop_node(struct simhost *simhost, struct simhost_node *node)
 	     process = process->next) {
 		forget_handles(process, node);
 	}
+	simhost_drop_rings(simhost, NULL, node);
 	cleanup_fd(&node->fd);
 	sim_node_close(node->node);
+	/* A device's removal may have waited for this. */
+	if (node->node.kind == SIM_NODE_DEVICE) {
+		simhost_wake(simhost);
+	}
 	free(node);
 }
 
@@ -121,6 +129,16 @@ struct simhost_node *simhost_find_node(struct simhost *simhost, int fd)
 	return NULL;
 }
 
+void simhost_send_uevent(struct simhost *simhost, const char *uevent, size_t size)
+{
+	for (struct simhost_node *node = simhost->nodes; node; node = node->next) {
+		/* A listener that is too slow loses some, as with the kernel. */
+		if (node->node.kind == SIM_NODE_UEVENTS) {
+			(void)send(node->fd, uevent, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+		}
+	}
+}
+
 /* processes */
 
 static void drop_process(struct simhost *simhost, struct simhost_process *process)
@@ -131,6 +149,7 @@ static void drop_process(struct simhost *simhost, struct simhost_process *proces
 			break;
 		}
 	}
+	simhost_drop_rings(simhost, process, NULL);
 	cleanup_fd(&process->pidfd);
 	(void)sim_mm_unref(process->mm);
 	free(process->handles);
@@ -170,6 +189,86 @@ struct simhost_process *simhost_require_process(struct simhost *simhost, pid_t p
 		return NULL;
 	}
 	return process;
+}
+
+int simhost_renew_process(struct simhost *simhost, struct simhost_process *process)
+{
+	struct sim_mm *mm = sim_model_mm_new(simhost->model);
+
+	if (!mm) {
+		return -ENOMEM;
+	}
+	simhost_drop_rings(simhost, process, NULL);
+	(void)sim_mm_unref(process->mm);
+	process->mm = mm;
+	return 0;
+}
+
+/* Whether the process has CAP_IPC_LOCK, which lifts its limit (account_locked_vm). */
+static bool may_lock_anything(pid_t pid)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+		.pid = pid,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{.effective = 0}};
+
+	return syscall(SYS_capget, &header, data) == 0 &&
+	       data[CAP_TO_INDEX(CAP_IPC_LOCK)].effective & CAP_TO_MASK(CAP_IPC_LOCK);
+}
+
+/* As anybody may read it, where prlimit is only for the same user. UINT64_MAX: none. */
+static uint64_t read_own_limit(pid_t pid)
+{
+	static const char key[] = "Max locked memory";
+	uint64_t limit = UINT64_MAX;
+	char line[256];
+	FILE *file;
+
+	(void)snprintf(line, sizeof(line), "/proc/%d/limits", (int)pid);
+	file = fopen(line, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		char *end;
+		unsigned long long soft;
+
+		if (strncmp(line, key, sizeof(key) - 1) != 0) {
+			continue;
+		}
+		/* Or the word "unlimited". */
+		soft = strtoull(line + sizeof(key) - 1, &end, 10);
+		if (end > line + sizeof(key) - 1) {
+			limit = soft;
+		}
+	}
+	if (file) {
+		(void)fclose(file);
+	}
+	return limit;
+}
+
+static uint64_t find_own_limit(pid_t pid)
+{
+	struct rlimit limit;
+
+	if (may_lock_anything(pid)) {
+		return UINT64_MAX;
+	}
+	if (prlimit(pid, RLIMIT_MEMLOCK, NULL, &limit) < 0) {
+		return read_own_limit(pid);
+	}
+	return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+}
+
+struct sim_caller simhost_caller_of(const struct simhost *simhost,
+				    const struct simhost_process *process)
+{
+	const struct sim_settings *settings = &simhost->host->settings;
+
+	return (struct sim_caller){
+		.mm = process->mm,
+		.memlock_limit = settings->memlock_own ? find_own_limit(process->pid)
+						       : settings->memlock_limit,
+	};
 }
 
 uint64_t simhost_require_handle(struct simhost *simhost, struct simhost_process *process,

@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/driver.h"
 #include "sim/device.h"
+#include "sim/lpar.h"
 #include "sim/model.h"
 #include "sim/tce.h"
+#include "sim/type1.h"
 
 /* containers */
 
@@ -32,11 +35,63 @@ void sim_container_close(struct sim_container *container)
 	unref_container(container);
 }
 
-/* What powernv's drivers answer: TCE v1, TCE v2, EEH. There is no type1. */
-static int check_extension(uint64_t extension)
+/* eeh_enabled: one for the whole host. */
+static bool has_eeh(const struct sim_host *host)
 {
-	return extension == VFIO_SPAPR_TCE_IOMMU || extension == VFIO_SPAPR_TCE_v2_IOMMU ||
-	       extension == VFIO_EEH;
+	for (size_t i = 0; i < host->phb_count; i++) {
+		if (host->phbs[i].eeh) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What the IOMMU drivers of the platform answer (VFIO_CHECK_EXTENSION). */
+static int check_extension(const struct sim_container *container, uint64_t extension)
+{
+	enum sim_platform platform = container->model->host->platform;
+
+	if (platform == SIM_TYPE1) {
+		return sim_type1_check_extension(container, extension);
+	}
+	switch (extension) {
+	case VFIO_SPAPR_TCE_IOMMU:
+	case VFIO_SPAPR_TCE_v2_IOMMU:
+		return 1;
+	case VFIO_EEH:
+		return has_eeh(container->model->host);
+	default:
+		return 0;
+	}
+}
+
+/* What the driver that has the extension makes when it is opened with it as a type: NULL with
+ * -errno by ret_result. */
+static struct sim_iommu *create_iommu(struct sim_container *container, uint64_t type,
+				      int *ret_result)
+{
+	struct sim_iommu *iommu = NULL;
+
+	*ret_result = 0;
+	switch (type) {
+	case VFIO_SPAPR_TCE_IOMMU:
+	case VFIO_SPAPR_TCE_v2_IOMMU:
+		iommu = sim_tce_new(container, type);
+		break;
+	case VFIO_TYPE1_IOMMU:
+	case VFIO_TYPE1v2_IOMMU:
+	case VFIO_TYPE1_NESTING_IOMMU:
+		iommu = sim_type1_new(container, type);
+		break;
+	default:
+		/* An extension that is no type, as EEH. */
+		*ret_result = -EINVAL;
+		return NULL;
+	}
+	if (!iommu) {
+		*ret_result = -ENOMEM;
+	}
+	return iommu;
 }
 
 static void free_iommu(struct sim_container *container)
@@ -64,6 +119,21 @@ static int attach_all(struct sim_container *container)
 	return r;
 }
 
+/* The driver puts each group in front, and was given the one attached last first. */
+static void reverse_groups(struct sim_container *container)
+{
+	struct sim_group *group = container->groups;
+
+	container->groups = NULL;
+	while (group) {
+		struct sim_group *next = group->next;
+
+		group->next = container->groups;
+		container->groups = group;
+		group = next;
+	}
+}
+
 static int set_iommu(struct sim_container *container, uint64_t type)
 {
 	int r;
@@ -71,20 +141,18 @@ static int set_iommu(struct sim_container *container, uint64_t type)
 	if (!container->groups || container->iommu) {
 		return -EINVAL;
 	}
-	if (!check_extension(type)) {
+	if (check_extension(container, type) <= 0) {
 		return -ENODEV;
 	}
-	/* EEH is an extension but no IOMMU type. TCE v1 is refused here, where a kernel has it. */
-	if (type != VFIO_SPAPR_TCE_v2_IOMMU) {
-		return -EINVAL;
-	}
-	container->iommu = sim_tce_new(container, type);
+	container->iommu = create_iommu(container, type, &r);
 	if (!container->iommu) {
-		return -ENOMEM;
+		return r;
 	}
 	r = attach_all(container);
 	if (r < 0) {
 		free_iommu(container);
+	} else {
+		reverse_groups(container);
 	}
 	return r;
 }
@@ -96,7 +164,7 @@ int sim_container_ioctl(struct sim_container *container, const struct sim_caller
 	case VFIO_GET_API_VERSION:
 		return VFIO_API_VERSION;
 	case VFIO_CHECK_EXTENSION:
-		return check_extension(argument->value);
+		return check_extension(container, argument->value);
 	case VFIO_SET_IOMMU:
 		return set_iommu(container, argument->value);
 	default:
@@ -142,16 +210,20 @@ static int attach(struct sim_group *group, const struct sim_argument_fd *fd)
 	group->container = container;
 	group->next = container->groups;
 	container->groups = group;
+	sim_lpar_take_ownership(sim_lpar_of(group));
 	r = container->iommu ? container->iommu->operations->attach(container->iommu, group) : 0;
 	if (r < 0) {
 		unlink_group(group);
+		sim_lpar_release_ownership(sim_lpar_of(group));
 	}
 	return r;
 }
 
-static void detach(struct sim_group *group)
+/* The milliseconds that it takes. */
+static uint32_t detach(struct sim_group *group)
 {
 	struct sim_container *container = group->container;
+	uint32_t blocks;
 
 	unlink_group(group);
 	if (container->iommu) {
@@ -160,21 +232,62 @@ static void detach(struct sim_group *group)
 			free_iommu(container);
 		}
 	}
+	sim_lpar_release_ownership(sim_lpar_of(group));
+	sim_eeh_handle_release(group);
+	blocks = container->blocks;
+	container->blocks = 0;
 	unref_container(container);
+	return blocks;
 }
 
 /* A group that is neither open nor has an open device leaves its container. */
 static void detach_unused(struct sim_group *group)
 {
 	if (group->container && !group->open && group->open_devices == 0) {
-		detach(group);
+		(void)detach(group);
 	}
 }
 
-void sim_group_close(struct sim_group *group)
+bool sim_group_is_revoked(struct sim_node node)
 {
-	group->open = false;
-	detach_unused(group);
+	return node.kind == SIM_NODE_GROUP && node.life != node.group->life;
+}
+
+void sim_group_close(struct sim_node node)
+{
+	if (sim_group_is_revoked(node)) {
+		node.group->revoked--;
+		return;
+	}
+	node.group->open = false;
+	detach_unused(node.group);
+}
+
+void sim_group_update(struct sim_group *group)
+{
+	const struct sim_model *model = group->model;
+	bool had_node = group->has_node;
+
+	group->has_node = false;
+	group->viable = true;
+	for (size_t i = 0; i < model->host->device_count; i++) {
+		const struct sim_device *device = &model->host->devices[i];
+
+		if (device->group != (int)group->number || !model->functions[i]) {
+			continue;
+		}
+		group->has_node |= driver_is_vfio(device->driver);
+		group->viable &= driver_allows_vfio(device->driver);
+	}
+	/* vfio_device_remove_group */
+	if (had_node && !group->has_node) {
+		if (group->container) {
+			(void)detach(group);
+		}
+		group->revoked += group->open;
+		group->open = false;
+		group->life++;
+	}
 }
 
 void sim_group_add_device(struct sim_group *group)
@@ -188,12 +301,21 @@ void sim_group_remove_device(struct sim_group *group)
 	detach_unused(group);
 }
 
+static int check_status(const struct vfio_group_status *status)
+{
+	if (!status) {
+		return -EFAULT;
+	}
+	return status->argsz < sizeof(*status) ? -EINVAL : 0;
+}
+
 static int handle_get_status(const struct sim_group *group, struct sim_argument *argument)
 {
 	struct vfio_group_status *status = argument->data;
+	int r = check_status(status);
 
-	if (status->argsz < sizeof(*status)) {
-		return -EINVAL;
+	if (r < 0) {
+		return r;
 	}
 	status->flags = 0;
 	if (group->container) {
@@ -205,12 +327,43 @@ static int handle_get_status(const struct sim_group *group, struct sim_argument 
 	return 0;
 }
 
-int sim_group_ioctl(struct sim_group *group, unsigned long request, struct sim_argument *argument)
+/* Without an iommu_group, and with no device in its list. */
+static int revoked_ioctl(unsigned long request, struct sim_argument *argument)
 {
+	int r;
+
+	switch (request) {
+	case VFIO_GROUP_GET_STATUS:
+		r = check_status(argument->data);
+		return r < 0 ? r : -ENODEV;
+	case VFIO_GROUP_SET_CONTAINER:
+		if (!argument->data) {
+			return -EFAULT;
+		}
+		return sim_argument_fd(argument, *(int32_t *)argument->data) ? -ENODEV : -EBADF;
+	case VFIO_GROUP_UNSET_CONTAINER:
+		return -EINVAL;
+	case VFIO_GROUP_GET_DEVICE_FD:
+		return argument->data ? -ENODEV : -EFAULT;
+	default:
+		return -ENOTTY;
+	}
+}
+
+int sim_group_ioctl(struct sim_node node, unsigned long request, struct sim_argument *argument)
+{
+	struct sim_group *group = node.group;
+
+	if (sim_group_is_revoked(node)) {
+		return revoked_ioctl(request, argument);
+	}
 	switch (request) {
 	case VFIO_GROUP_GET_STATUS:
 		return handle_get_status(group, argument);
 	case VFIO_GROUP_SET_CONTAINER:
+		if (!argument->data) {
+			return -EFAULT;
+		}
 		return attach(group, sim_argument_fd(argument, *(int32_t *)argument->data));
 	case VFIO_GROUP_UNSET_CONTAINER:
 		if (!group->container) {
@@ -219,7 +372,7 @@ int sim_group_ioctl(struct sim_group *group, unsigned long request, struct sim_a
 		if (group->open_devices > 0) {
 			return -EBUSY;
 		}
-		detach(group);
+		argument->blocks += detach(group);
 		return 0;
 	case VFIO_GROUP_GET_DEVICE_FD:
 		return sim_device_open(group, argument->data, argument);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The simulated host's own verbs: DMA by its devices, statistics, failures and delays.
+ * The simulated host's own verbs: DMA by its devices, what its tables and it hold, failures and
+ * delays, freezes, and devices that come and go.
  *
  * For a program with an event loop: a send function puts one request into the connection (from
  * sim_connection_new) and returns at once; when the connection is readable, sim_control_receive
@@ -43,7 +44,9 @@ struct sim_statistics {
 	uint64_t leaked_locked_bytes; /* charged for windows that were never made */
 	uint64_t live_mms;            /* processes known, or dead but still bound to a container */
 	uint64_t connections;         /* to the host */
-	uint64_t kernel_damage;       /* accesses beyond the end of a TCE table, since the start */
+	uint64_t kernel_damage;       /* accesses beyond the end of a TCE table, and tables freed
+					 while hardware has them; since the start */
+	uint64_t open_devices;        /* devices that have an open file */
 };
 
 /* What the tables of one group hold, from some IOVA on. */
@@ -77,6 +80,45 @@ struct sim_dump {
 };
 
 /*
+ * A rule that lets operations of one name go another way than they would: after `skip` of them,
+ * each `every`-th fails with an errno, or answers an odd result, or begins late; the others are
+ * carried out as ever. Where several rules are due for one operation, the oldest acts, once for
+ * what the operation answers and once for when it begins; to a younger one such an operation
+ * doesn't count.
+ *
+ * An operation is named after its ioctl ("VFIO_IOMMU_MAP_DMA"); VFIO_EEH_PE_OP has the name of what
+ * it is to do as well ("VFIO_EEH_PE_RESET_HOT"). The opening of a node is "open:" and its path
+ * ("open:/dev/vfio/0"); reading, writing and mapping of a device's regions are "read:7", "write:7"
+ * and "mmap:0". Three steps inside of calls can go wrong, too, which kernels don't handle well:
+ * "kernel:use-region" (a region is just being unregistered: a MAP ends there, with 0, H11),
+ * "kernel:put-tce" (the platform refuses a page of a MAP, which answers the same number, and counts
+ * wrongly, H2, H12) and "kernel:remove-window" (the platform keeps a window, unnoticed, H35).
+ */
+struct sim_rule {
+	char operation[SIM_NAME_SIZE]; /* terminated */
+	uint32_t skip;
+	uint32_t every;        /* 0 and 1: each */
+	uint32_t times;        /* it acts; then the rule is gone. 0: until it is taken back */
+	int32_t errnum;        /* an errno, positive; 0: doesn't fail */
+	int32_t result;        /* positive, of an ioctl or a step (H1); 0: what it would be */
+	uint32_t milliseconds; /* an hour at most; others go on meanwhile */
+};
+
+/* Write an operation's name into a rule. */
+void sim_rule_name(struct sim_rule *rule, const char *operation);
+
+#define SIM_DELAY_MAX_MILLIS (60U * 60U * 1000U)
+
+/* So many rules at a time. */
+#define SIM_RULES_MAX 256U
+
+struct sim_listed_rule {
+	uint32_t id;    /* never 0, never used twice */
+	uint32_t acted; /* so many times */
+	struct sim_rule rule;
+};
+
+/*
  * size bytes read by a device (name "0000:01:00.0") from the memory at iova, through its TCEs. The
  * reply carries them as data. NotFound: no such device; DmaFault: the text names device, iova,
  * group and what was missing; InvalidArgument: size is 0 or above SIM_DMA_MAX.
@@ -92,25 +134,57 @@ int sim_control_dma_write(int connection, uint64_t id, const char *device, uint6
 int sim_control_statistics(int connection, uint64_t id);
 
 /*
- * Let one later operation fail with errnum (an errno, positive) instead of being carried out, after
- * skip more of its kind have passed. operation is the name of an ioctl ("VFIO_IOMMU_MAP_DMA") or
- * "open:" and the path of a node ("open:/dev/vfio/0"). Several can wait; the oldest that fits
- * counts. InvalidArgument: a name that the host doesn't know, or no errno.
+ * Add a rule; the reply has its id. InvalidArgument: a name that the host doesn't know, nothing
+ * that it does, both an errno and a result, a result of an opening, or a number out of range;
+ * QuotaExceeded: SIM_RULES_MAX are there.
+ */
+int sim_control_add_rule(int connection, uint64_t id, const struct sim_rule *rule);
+
+/* Take one back. NotFound: there is none of that id, any more. */
+int sim_control_remove_rule(int connection, uint64_t id, uint32_t rule);
+
+/* Take all back. */
+int sim_control_clear_rules(int connection, uint64_t id);
+
+/* The reply lists them, the oldest first. */
+int sim_control_list_rules(int connection, uint64_t id);
+
+/*
+ * Let one later operation fail with errnum, after skip more of its kind have passed: a rule for one
+ * time. Several can wait. With errnum 0 those of this operation that still wait are taken back.
  */
 int sim_control_fail_next(int connection, uint64_t id, const char *operation, uint32_t skip,
 			  int32_t errnum);
 
-/* Let the next such operation begin only after so many milliseconds (an hour at most): its caller
- * waits, all others go on. */
+/*
+ * Let each such operation begin only after so many milliseconds, from now on, instead of what was
+ * said before: a rule that lasts. With 0 it is taken back.
+ */
 int sim_control_delay(int connection, uint64_t id, const char *operation, uint32_t milliseconds);
+
+/* Freeze a group's PE; what is an enum sim_freeze (sim/eeh.h). NotFound, EehUnavailable. */
+int sim_control_freeze(int connection, uint64_t id, uint32_t group, uint32_t what);
+
+/* Pull a device out, or put it back (sim/hotplug.h). NotFound, Busy. */
+int sim_control_unplug(int connection, uint64_t id, const char *device);
+int sim_control_plug(int connection, uint64_t id, const char *device);
+
+/* What the tables of a group's container hold, from an IOVA on, at most `most` entries; nothing
+ * where it has no container. NotFound. */
+int sim_control_dump(int connection, uint64_t id, uint32_t group, uint64_t from, uint32_t most);
 
 struct sim_control_reply {
 	uint64_t id;
+	uint32_t type;                    /* of the request: enum sim_request_type */
 	enum error_code code;             /* ERROR_NONE, or why not */
 	char text[ERROR_TEXT_SIZE];       /* like struct error's; empty with ERROR_NONE */
 	uint8_t *data;                    /* of a DMA read, else NULL; owned */
 	size_t size;                      /* of data */
 	struct sim_statistics statistics; /* after sim_control_statistics, else zeros */
+	uint32_t rule;                    /* after sim_control_add_rule: its id */
+	struct sim_listed_rule *rules;    /* after sim_control_list_rules; owned */
+	size_t rule_count;
+	struct sim_dump *dump; /* after sim_control_dump; owned */
 };
 
 /* An empty reply, safe for sim_control_reply_done. */

@@ -16,14 +16,19 @@ struct dma {
 	uint8_t *data;
 };
 
-/* A fault is where a PE would be frozen. */
-static int fault(const struct dma *dma, uint64_t iova, const char *missing, struct error *error)
+static int block(const struct dma *dma, uint64_t iova, const char *obstacle, struct error *error)
 {
-	sim_eeh_handle_dma_fault(dma->group);
 	return error_set(error, ERROR_DMA_FAULT, 0,
 			 "%s by device %s at iova 0x%" PRIx64 " through group %u: %s",
 			 dma->writes ? "write" : "read", dma->device->name, iova,
-			 dma->group->number, missing);
+			 dma->group->number, obstacle);
+}
+
+/* A fault is where a PE is frozen. */
+static int fault(const struct dma *dma, uint64_t iova, const char *missing, struct error *error)
+{
+	sim_eeh_handle_dma_fault(dma->group);
+	return block(dma, iova, missing, error);
 }
 
 /* Move what lies in the one IOMMU page at iova. */
@@ -60,6 +65,7 @@ static int move(struct sim_model *model, const char *name, bool writes, uint64_t
 {
 	struct dma dma = {.writes = writes, .data = data};
 	int index = sim_host_find_device(model->host, name);
+	const char *obstacle;
 
 	if (size == 0 || size > SIM_DMA_MAX || !range_is_valid(iova, size)) {
 		return error_set(error, ERROR_INVALID_ARGUMENT, 0,
@@ -69,12 +75,19 @@ static int move(struct sim_model *model, const char *name, bool writes, uint64_t
 	if (index < 0) {
 		return error_set(error, ERROR_NOT_FOUND, 0, "device %s", name);
 	}
+	if (!model->functions[index]) {
+		return error_set(error, ERROR_NOT_FOUND, 0, "device %s is unplugged", name);
+	}
 	dma.device = &model->host->devices[index];
 	if (dma.device->group == SIM_NO_GROUP) {
 		return error_set(error, ERROR_NOT_FOUND, 0, "device %s is a bridge, in no group",
 				 name);
 	}
 	dma.group = &model->groups[dma.device->group];
+	obstacle = sim_eeh_find_dma_obstacle(dma.group);
+	if (obstacle) {
+		return block(&dma, iova, obstacle, error);
+	}
 	if (!dma.group->container || !dma.group->container->iommu) {
 		return fault(&dma, iova, "the group has no container, or that has no IOMMU type",
 			     error);

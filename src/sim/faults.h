@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Rules that let later operations fail or wait, each once.
- *
- * An operation is named after its ioctl ("VFIO_IOMMU_MAP_DMA"), or "open:" and a path. The oldest
- * rule that fits counts; a rule to fail first lets `skip` operations of its name pass.
+ * The rules of a simulated host (struct sim_rule, sim/control.h): who made them, how far each is,
+ * and what they say about one operation.
  */
 #pragma once
 
@@ -12,32 +10,57 @@
 
 #include "sim/control.h"
 
-#define SIM_OPERATION_OPEN   "open:"
-#define SIM_DELAY_MAX_MILLIS (60U * 60U * 1000U)
+/* What is no ioctl: such a word, and a node's path or a region's number. */
+#define SIM_OPERATION_OPEN  "open:"
+#define SIM_OPERATION_READ  "read:"
+#define SIM_OPERATION_WRITE "write:"
+#define SIM_OPERATION_MAP   "mmap:"
 
-struct sim_fault {
-	struct sim_fault *next;
-	char operation[SIM_NAME_SIZE];
-	bool fails; /* or waits */
-	uint32_t skip;
-	int errnum;
-	uint32_t milliseconds;
+/* Steps inside of calls, which a rule can have go wrong where a kernel has no better answer than it
+ * has: what a MAP takes a region for, each TCE that it puts, and taking a window from a PE. */
+#define SIM_STEP_USE_REGION    "kernel:use-region"    /* it is just being unregistered (H11) */
+#define SIM_STEP_PUT_TCE       "kernel:put-tce"       /* the platform answers that (H2, H12) */
+#define SIM_STEP_REMOVE_WINDOW "kernel:remove-window" /* which nobody looks at (H35) */
+
+/* Who made a rule: what one of these verbs made, it can also take back by name. */
+enum sim_rule_maker {
+	SIM_RULE_ADDED,
+	SIM_RULE_FAIL_NEXT,
+	SIM_RULE_DELAY,
 };
 
+struct sim_fault;
+
+/* Empty when all is zero. */
 struct sim_faults {
-	struct sim_fault *first;
+	struct sim_fault *first; /* the oldest */
+	uint32_t count;
+	uint32_t last_id;
 };
 
 void sim_faults_done(struct sim_faults *faults);
 
-/* 0 or a code with the error filled. */
-int sim_faults_add_failure(struct sim_faults *faults, const char *operation, uint32_t skip,
-			   int errnum, struct error *error);
-int sim_faults_add_delay(struct sim_faults *faults, const char *operation, uint32_t milliseconds,
+/* The three verbs that make rules, as sim/control.h has them. 0 or a code with the error filled. */
+int sim_faults_add(struct sim_faults *faults, const struct sim_rule *rule, uint32_t *ret_id,
+		   struct error *error);
+int sim_faults_fail_next(struct sim_faults *faults, const struct sim_rule *rule,
 			 struct error *error);
+int sim_faults_delay(struct sim_faults *faults, const struct sim_rule *rule, struct error *error);
 
-/* The errno with which this operation is to fail, or 0. */
-int sim_faults_take_failure(struct sim_faults *faults, const char *operation);
+/* Take one back. 0, or ERROR_NOT_FOUND with the error filled. */
+int sim_faults_remove(struct sim_faults *faults, uint32_t id, struct error *error);
 
-/* The milliseconds that this operation is to wait, or 0. */
+/* Write up to SIM_RULES_MAX of them, the oldest first. Returns their number. */
+uint32_t sim_faults_list(const struct sim_faults *faults, struct sim_listed_rule *rules);
+
+/*
+ * What the rules say about an operation that comes, by its most exact name: first when it begins,
+ * then what it answers. Each counts the operation once; both are asked when it comes, also where it
+ * is to begin late.
+ */
+
+/* The milliseconds that it is to wait, or 0. */
 uint32_t sim_faults_take_delay(struct sim_faults *faults, const char *operation);
+
+/* What it answers instead of being carried out, a negative errno or a positive result; or 0. */
+int sim_faults_take_result(struct sim_faults *faults, const char *operation);

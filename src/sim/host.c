@@ -1,265 +1,261 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sim/host.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <libfdt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "sim/hosts.h"
+#include "sim/host_private.h"
+#include "sim/pci_config.h"
 
-#define PAGE_SHIFT 12
+#define PAGE_SHIFT   12
+#define BUSES        256U
+#define SLOTS        32U
+#define CONFIG_SMALL 256U
 
-#define COMPATIBLE_PHB     "ibm,ioda3-phb"
-#define PROPERTY_PHB_ID    "ibm,opal-phbid"
-#define PROPERTY_PE_COUNT  "ibm,opal-num-pes"
-#define PROPERTY_TCE_SIZES "ibm,supported-tce-sizes"
-#define PROPERTY_DRIVER    "spaprd,driver"
-#define PROPERTY_SUBSYSTEM "spaprd,subsystem"
-#define PROPERTY_RESOURCE  "spaprd,resource"
+/* pieces for the makers */
 
-#define RESOURCE_CELLS    7
-#define OF_PATH_SIZE      256
-#define PE_RESERVED_COUNT 2 /* the reserved one and the root bus's */
-
-/* A property of cells. */
-struct cells {
-	const fdt32_t *cell;
-	int count;
-};
-
-static struct cells get_cells(const void *fdt, int node, const char *name)
+int host_device_error(struct host_maker *maker, size_t device, const char *format, ...)
 {
-	int size = 0;
-	const void *data = fdt_getprop(fdt, node, name, &size);
+	const struct sim_device *of = &maker->host->devices[device];
+	const struct listed_device *listed = maker->extras[device].listed;
+	char text[ERROR_TEXT_SIZE];
+	va_list arguments;
 
-	return (struct cells){.cell = data, .count = data ? size / (int)sizeof(fdt32_t) : 0};
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (listed) {
+		return device_list_error(maker->host->list, listed->section, maker->error,
+					 "device %s: %s", of->name, text);
+	}
+	return error_set(maker->error, ERROR_INVALID_ARGUMENT, 0, "%s: /%s (%s): %s",
+			 maker->fdt_name, of->of_path ? of->of_path : "", of->name, text);
 }
 
-/* One cell, 0 where it is missing. */
-static uint32_t get_cell(const void *fdt, int node, const char *name, int index)
+struct pci_address host_device_address(const struct sim_host *host, const struct sim_device *device)
 {
-	struct cells cells = get_cells(fdt, node, name);
-
-	return index < cells.count ? fdt32_to_cpu(cells.cell[index]) : 0;
+	return (struct pci_address){
+		.domain = (uint16_t)host->phbs[device->phb].number,
+		.bus = device->bus,
+		.devfn = device->devfn,
+	};
 }
 
-static uint64_t cell_pair(const fdt32_t *cell)
-{
-	return (uint64_t)fdt32_to_cpu(cell[0]) << 32 | fdt32_to_cpu(cell[1]);
-}
-
+/* Room for one more; what was there has twice as much room each time. */
 static void *grow(void *array, size_t count, size_t element_size)
 {
-	return reallocarray(array, count + 1, element_size);
-}
-
-/* PHBs */
-
-static uint64_t read_page_sizes(const void *fdt, int node)
-{
-	struct cells shifts = get_cells(fdt, node, PROPERTY_TCE_SIZES);
-	uint64_t sizes = 0;
-
-	for (int i = 0; i < shifts.count; i++) {
-		sizes |= UINT64_C(1) << (fdt32_to_cpu(shifts.cell[i]) & 63);
+	if ((count & (count - 1)) != 0) {
+		return array;
 	}
-	return sizes;
+	return reallocarray(array, count > 0 ? count * 2 : 1, element_size);
 }
 
-static int add_phb(struct sim_host *host, int node)
+struct sim_device *host_add_device(struct host_maker *maker, struct pci_address address)
 {
-	struct sim_phb *phbs = grow(host->phbs, host->phb_count, sizeof(*phbs));
-	struct sim_phb *phb;
+	struct sim_host *host = maker->host;
+	struct sim_device *devices;
+	struct host_maker_device *extras;
 
+	if (host->device_count >= SIM_DEVICES_MAX) {
+		(void)error_set(maker->error, ERROR_INVALID_ARGUMENT, 0,
+				"%s: a simulated host has at most %u devices", maker->fdt_name,
+				SIM_DEVICES_MAX);
+		return NULL;
+	}
+	devices = grow(host->devices, host->device_count, sizeof(*devices));
+	host->devices = devices ? devices : host->devices;
+	extras = grow(maker->extras, host->device_count, sizeof(*extras));
+	maker->extras = extras ? extras : maker->extras;
+	if (!devices || !extras) {
+		(void)error_set(maker->error, ERROR_KERNEL, ENOMEM, "no memory for the devices");
+		return NULL;
+	}
+	extras[host->device_count] = (struct host_maker_device){.node = -1, .window = -1};
+	devices[host->device_count] = (struct sim_device){
+		.driver = "",
+		.parent = -1,
+		.group = SIM_NO_GROUP,
+		.bus = address.bus,
+		.devfn = address.devfn,
+	};
+	pci_address_print(address, devices[host->device_count].name);
+	return &devices[host->device_count++];
+}
+
+struct sim_phb *host_add_phb(struct host_maker *maker)
+{
+	struct sim_host *host = maker->host;
+	struct sim_phb *phbs;
+
+	if (host->phb_count >= SIM_PHBS_MAX) {
+		(void)error_set(maker->error, ERROR_INVALID_ARGUMENT, 0,
+				"%s: a simulated host has at most %u PHBs", maker->fdt_name,
+				SIM_PHBS_MAX);
+		return NULL;
+	}
+	phbs = grow(host->phbs, host->phb_count, sizeof(*phbs));
 	if (!phbs) {
-		return -ENOMEM;
+		(void)error_set(maker->error, ERROR_KERNEL, ENOMEM, "no memory for the PHBs");
+		return NULL;
 	}
 	host->phbs = phbs;
-	phb = &phbs[host->phb_count];
-	*phb = (struct sim_phb){
-		.node = fdt_get_name(host->fdt, node, NULL),
-		.number = get_cell(host->fdt, node, PROPERTY_PHB_ID, 1),
-		.pe_count = get_cell(host->fdt, node, PROPERTY_PE_COUNT, 0),
-		/* The 32-bit DMA window ends where PCI memory space begins. */
-		.dma32_size = get_cell(host->fdt, node, "ranges", 2),
-		.page_sizes = read_page_sizes(host->fdt, node),
-		.levels = 5,
-		.windows = 2,
-		.eeh = true,
-	};
-	if (phb->pe_count <= PE_RESERVED_COUNT || phb->dma32_size == 0 || phb->page_sizes == 0) {
-		return -EBADMSG;
-	}
-	host->phb_count++;
-	return 0;
+	phbs[host->phb_count] = (struct sim_phb){.node = ""};
+	return &phbs[host->phb_count++];
 }
 
-/* PEs */
-
-static int find_pe(struct sim_host *host, unsigned int phb, uint8_t bus)
+static size_t slot_of(const struct sim_device *device)
 {
-	uint32_t on_phb = 0;
-	struct sim_pe *pes;
-
-	for (size_t i = 0; i < host->pe_count; i++) {
-		if (host->pes[i].phb == phb && host->pes[i].bus == bus) {
-			return (int)i;
-		}
-		on_phb += host->pes[i].phb == phb;
-	}
-	if (on_phb + PE_RESERVED_COUNT >= host->phbs[phb].pe_count) {
-		return -EBADMSG;
-	}
-	pes = grow(host->pes, host->pe_count, sizeof(*pes));
-	if (!pes) {
-		return -ENOMEM;
-	}
-	host->pes = pes;
-	pes[host->pe_count] = (struct sim_pe){
-		.phb = phb,
-		.bus = bus,
-		.number = host->phbs[phb].pe_count - PE_RESERVED_COUNT - 1 - on_phb,
-	};
-	return (int)host->pe_count++;
+	return (device->phb * BUSES + device->bus) * SLOTS + (device->devfn >> 3);
 }
 
-/* devices */
+/* what must hold whatever the host was made from */
 
-static void read_resources(const void *fdt, int node, struct sim_device *device)
+/* All devices of a bus lie below one bridge, and no two at one place. */
+static int check_places(struct host_maker *maker)
 {
-	struct cells cells = get_cells(fdt, node, PROPERTY_RESOURCE);
+	const struct sim_host *host = maker->host;
+	size_t count = host->phb_count * BUSES;
+	cleanup(cleanup_free) int *first = malloc((count + 1) * sizeof(*first));
+	/* A bit for each function of each bus that has any. */
+	cleanup(cleanup_free) uint8_t(*taken)[BUSES / 8] = calloc(count + 1, sizeof(*taken));
 
-	for (int i = 0; i + RESOURCE_CELLS <= cells.count; i += RESOURCE_CELLS) {
-		const fdt32_t *cell = &cells.cell[i];
-		uint32_t index = fdt32_to_cpu(cell[0]);
-
-		if (index < SIM_RESOURCES) {
-			device->resource[index] = (struct sim_resource){
-				.start = cell_pair(&cell[1]),
-				.end = cell_pair(&cell[3]),
-				.flags = cell_pair(&cell[5]),
-			};
-		}
+	if (!first || !taken) {
+		return error_set(maker->error, ERROR_KERNEL, ENOMEM, "no memory for the buses");
 	}
-}
+	memset(first, 0xff, (count + 1) * sizeof(*first));
+	for (size_t i = 0; i < host->device_count; i++) {
+		const struct sim_device *device = &host->devices[i];
+		size_t bus = device->phb * BUSES + device->bus;
+		uint8_t bit = (uint8_t)(1U << (device->devfn & 7U));
 
-static int read_device(struct sim_host *host, int node, unsigned int phb, int parent,
-		       const char *of_path, struct sim_device *device)
-{
-	const void *fdt = host->fdt;
-	uint32_t address = get_cell(fdt, node, "reg", 0);
-	const char *driver = fdt_getprop(fdt, node, PROPERTY_DRIVER, NULL);
-
-	*device = (struct sim_device){
-		.driver = driver ? driver : "",
-		.parent = parent,
-		.phb = phb,
-		.group = SIM_NO_GROUP,
-		.bus = (uint8_t)(address >> 16),
-		.devfn = (uint8_t)(address >> 8),
-		.vendor = (uint16_t)get_cell(fdt, node, "vendor-id", 0),
-		.device = (uint16_t)get_cell(fdt, node, "device-id", 0),
-		.class_code = get_cell(fdt, node, "class-code", 0),
-		.revision = (uint8_t)get_cell(fdt, node, "revision-id", 0),
-		.subsystem_vendor = (uint16_t)get_cell(fdt, node, PROPERTY_SUBSYSTEM, 0),
-		.subsystem_device = (uint16_t)get_cell(fdt, node, PROPERTY_SUBSYSTEM, 1),
-	};
-	(void)snprintf(device->name, sizeof(device->name), "%04x:%02x:%02x.%x",
-		       host->phbs[phb].number & 0xffff, device->bus, device->devfn >> 3,
-		       device->devfn & 7U);
-	read_resources(fdt, node, device);
-	if (parent >= 0) {
-		device->group = find_pe(host, phb, device->bus);
-		if (device->group < 0) {
-			return device->group;
+		if (taken[bus][device->devfn >> 3] & bit) {
+			return host_device_error(maker, i, "another device has this address");
 		}
-	}
-	device->of_path = strdup(of_path);
-	return device->of_path ? 0 : -ENOMEM;
-}
-
-/* Add the devices below a node. A tree is no deeper than PCI has buses, and libfdt checks it. */
-static int add_devices(struct sim_host *host, int above, unsigned int phb, int parent,
-		       const char *of_path)
-{
-	int node;
-
-	fdt_for_each_subnode(node, host->fdt, above)
-	{
-		char path[OF_PATH_SIZE];
-		struct sim_device *devices =
-			grow(host->devices, host->device_count, sizeof(*devices));
-		int index = (int)host->device_count;
-		int r;
-
-		if (!devices) {
-			return -ENOMEM;
-		}
-		host->devices = devices;
-		if (snprintf(path, sizeof(path), "%s/%s", of_path,
-			     fdt_get_name(host->fdt, node, NULL)) >= (int)sizeof(path)) {
-			return -EBADMSG;
-		}
-		r = read_device(host, node, phb, parent, path, &devices[index]);
-		if (r < 0) {
-			return r;
-		}
-		host->device_count++;
-		r = add_devices(host, node, phb, index, path);
-		if (r < 0) {
-			return r;
+		taken[bus][device->devfn >> 3] |= bit;
+		if (first[bus] < 0) {
+			first[bus] = (int)i;
+		} else if (host->devices[first[bus]].parent != device->parent) {
+			return host_device_error(maker, i,
+						 "another bridge leads to its bus, that of %s",
+						 host->devices[first[bus]].name);
 		}
 	}
 	return 0;
 }
 
-static int read_tree(struct sim_host *host)
+/* How many functions each slot has, by PHB, bus and slot; the caller frees it. */
+static uint8_t *count_functions(const struct sim_host *host)
 {
-	int node;
+	uint8_t *counts = calloc(host->phb_count + 1, (size_t)BUSES * SLOTS);
 
-	fdt_for_each_subnode(node, host->fdt, 0)
-	{
-		int r;
+	for (size_t i = 0; counts && i < host->device_count; i++) {
+		counts[slot_of(&host->devices[i])]++;
+	}
+	return counts;
+}
 
-		if (fdt_node_check_compatible(host->fdt, node, COMPATIBLE_PHB) != 0) {
+/* Of some devices no bytes of config space are known. */
+static int complete_config(struct host_maker *maker)
+{
+	struct sim_host *host = maker->host;
+	cleanup(cleanup_free) uint8_t *functions = count_functions(host);
+
+	for (size_t i = 0; i < host->device_count; i++) {
+		struct sim_device *device = &host->devices[i];
+
+		if (device->config) {
 			continue;
 		}
-		r = add_phb(host, node);
-		if (r == 0) {
-			unsigned int phb = (unsigned int)host->phb_count - 1;
-
-			r = add_devices(host, node, phb, -1, host->phbs[phb].node);
+		device->config = calloc(1, CONFIG_SMALL);
+		if (!device->config || !functions) {
+			return error_set(maker->error, ERROR_KERNEL, ENOMEM,
+					 "no memory for config space");
 		}
-		if (r < 0) {
-			return r;
-		}
+		device->config_size = CONFIG_SMALL;
+		pci_config_make(device, (device->devfn & 7) == 0 && functions[slot_of(device)] > 1,
+				device->config);
 	}
-	return host->pe_count > 0 ? 0 : -EBADMSG;
+	return 0;
 }
 
-int sim_host_new(const char *name, const void *fdt, size_t fdt_size, struct sim_host **ret_host)
+static int complete_settings(struct host_maker *maker)
 {
-	struct sim_host *host;
-	int r;
+	struct sim_host *host = maker->host;
 
-	if (fdt_check_full(fdt, fdt_size) != 0) {
-		return -EBADMSG;
+	host->settings.kernel = host->settings.kernel ? host->settings.kernel : SIM_KERNEL(6, 12);
+	host->settings.page_shift =
+		host->settings.page_shift ? host->settings.page_shift : PAGE_SHIFT;
+	host->page_shift = host->settings.page_shift;
+	if (!host->fdt && host->page_shift != PAGE_SHIFT) {
+		return error_set(maker->error, ERROR_INVALID_ARGUMENT, 0,
+				 "host %s has no device tree, so it is an x86 one, whose pages "
+				 "have 4096 bytes",
+				 host->name);
 	}
-	host = calloc(1, sizeof(*host));
-	if (!host) {
-		return -ENOMEM;
+	return 0;
+}
+
+static int make(struct host_maker *maker)
+{
+	struct sim_host *host = maker->host;
+	int r = 0;
+
+	if (host->fdt) {
+		r = host_read_tree(maker);
+	} else {
+		host->platform = SIM_TYPE1;
 	}
-	host->name = name;
-	host->fdt = fdt;
-	host->fdt_size = fdt_size;
-	host->page_shift = PAGE_SHIFT;
-	host->settings = SIM_SETTINGS_DEFAULT;
-	r = read_tree(host);
-	if (r < 0) {
+	if (r == 0 && host->list) {
+		r = host_apply_list(maker);
+	}
+	if (r == 0) {
+		r = check_places(maker);
+	}
+	if (r == 0) {
+		r = complete_config(maker);
+	}
+	if (r == 0) {
+		host_find_resets(maker);
+		r = complete_settings(maker);
+	}
+	return r ? r : host_make_pes(maker);
+}
+
+int sim_host_new(const struct sim_host_source *source, struct sim_host **ret_host,
+		 struct error *error)
+{
+	struct sim_host *host = calloc(1, sizeof(*host));
+	struct error unused = {.code = ERROR_NONE};
+	struct host_maker maker = {
+		.host = host,
+		.fdt_name = source->fdt ? source->fdt_name : source->list_name,
+		.error = error ? error : &unused,
+	};
+	int r = 0;
+
+	if (host) {
+		host->own_name = strdup(source->name);
+	}
+	if (!host || !host->own_name) {
+		free(host);
+		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the host");
+	}
+	host->name = host->own_name;
+	host->fdt = source->fdt;
+	host->fdt_size = source->fdt_size;
+	host->settings = source->settings;
+	if (source->list) {
+		r = device_list_parse(source->list_name, source->list, source->list_size,
+				      &host->list, maker.error);
+	}
+	if (r == 0) {
+		r = make(&maker);
+	}
+	free(maker.extras);
+	if (r) {
 		(void)sim_host_free(host);
 		return r;
 	}
@@ -267,61 +263,21 @@ int sim_host_new(const char *name, const void *fdt, size_t fdt_size, struct sim_
 	return 0;
 }
 
-/* What stands behind the comma, in place. */
-static int read_settings(const char *settings, uint64_t *ret_memlock_limit)
-{
-	static const char memlock[] = "memlock=";
-	char *end = NULL;
-	unsigned long long bytes;
-
-	if (*settings == '\0') {
-		return 0;
-	}
-	if (strncmp(settings, memlock, strlen(memlock)) != 0 ||
-	    !isdigit((unsigned char)settings[strlen(memlock)])) {
-		return -EINVAL;
-	}
-	errno = 0;
-	bytes = strtoull(settings + strlen(memlock), &end, 10);
-	if (errno || *end != '\0') {
-		return -EINVAL;
-	}
-	*ret_memlock_limit = bytes;
-	return 0;
-}
-
-int sim_host_new_builtin(const char *name, struct sim_host **ret_host)
-{
-	size_t length = strcspn(name, ",");
-	uint64_t memlock_limit = UINT64_MAX;
-	int r = read_settings(name + length + (name[length] == ','), &memlock_limit);
-
-	if (r < 0) {
-		return r;
-	}
-	for (size_t i = 0; i < sim_builtin_host_count; i++) {
-		const struct sim_builtin_host *builtin = &sim_builtin_hosts[i];
-
-		if (strlen(builtin->name) == length && strncmp(builtin->name, name, length) == 0) {
-			r = sim_host_new(builtin->name, builtin->fdt, builtin->fdt_size, ret_host);
-			if (r == 0) {
-				(*ret_host)->settings.memlock_limit = memlock_limit;
-			}
-			return r;
-		}
-	}
-	return -ENODEV;
-}
-
 struct sim_host *sim_host_free(struct sim_host *host)
 {
 	if (host) {
 		for (size_t i = 0; i < host->device_count; i++) {
 			free(host->devices[i].of_path);
+			free(host->devices[i].config);
 		}
 		free(host->devices);
 		free(host->phbs);
 		free(host->pes);
+		free(host->iova_ranges);
+		free(host->reserved_regions);
+		free(host->own_name);
+		free(host->own_fdt);
+		(void)device_list_free(host->list);
 		free(host);
 	}
 	return NULL;

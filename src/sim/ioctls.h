@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,5 +48,19 @@ struct sim_ioctl {
 /* The entry of a request on that kind of node, or NULL. */
 const struct sim_ioctl *sim_ioctl_find(enum sim_node_kind node, unsigned long request);
 
-/* The entry of that name, or NULL. */
-const struct sim_ioctl *sim_ioctl_find_name(const char *name);
+/* operations, as rules name them: ioctls, and what VFIO_EEH_PE_OP is to do */
+
+/* The most exact name of a call: of the ioctl, or, where its argument says more, of that
+ * ("VFIO_EEH_PE_RESET_HOT"). data are the size bytes that came. Static. */
+const char *sim_operation_name(const struct sim_ioctl *entry, const void *data, size_t size);
+
+/* The ioctl that an operation is part of, "VFIO_EEH_PE_OP"; NULL for one that is an ioctl itself.
+ */
+const char *sim_operation_ioctl(const char *operation);
+
+/* Whether it is one of either kind. */
+bool sim_operation_is_known(const char *operation);
+
+/* Whether two names are of one operation: some ioctls share their number, and so are called by
+ * either name ("VFIO_IOMMU_DIRTY_PAGES" and "VFIO_IOMMU_SPAPR_REGISTER_MEMORY"). */
+bool sim_operation_is_same(const char *a, const char *b);

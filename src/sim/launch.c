@@ -21,20 +21,24 @@
 #define FD_TEXT_SIZE     12
 
 /* The child gets its socket as CHILD_SOCKET_FD, and no signal blocked. */
-static int spawn(const char *program, const char *host, int socket, pid_t *ret_pid)
+static int spawn(const char *program, const char *host, const char *listen_path, int socket,
+		 pid_t *ret_pid)
 {
 	char socket_text[FD_TEXT_SIZE];
-	char *arguments[] = {(char *)program,  (char *)"--socket-fd", socket_text,
-			     (char *)"--host", (char *)host,          NULL};
+	char *arguments[] = {(char *)program,
+			     (char *)"--socket-fd",
+			     socket_text,
+			     (char *)"--host",
+			     (char *)(host ? host : SIM_HOST_DEFAULT),
+			     listen_path ? (char *)"--listen" : NULL,
+			     (char *)listen_path,
+			     NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none;
 	int r;
 
 	(void)snprintf(socket_text, sizeof(socket_text), "%d", CHILD_SOCKET_FD);
-	if (!host) {
-		arguments[3] = NULL;
-	}
 	(void)sigemptyset(&none);
 	(void)posix_spawn_file_actions_init(&actions);
 	(void)posix_spawnattr_init(&attributes);
@@ -94,7 +98,8 @@ static int end_child(pid_t pid, int reason)
 	return WIFEXITED(status) && WEXITSTATUS(status) == SIMHOST_EXIT_USAGE ? -ENODEV : reason;
 }
 
-int sim_launch(const char *program, const char *host, int *ret_connection, pid_t *ret_pid)
+int sim_launch_listening(const char *program, const char *host, const char *listen_path,
+			 int *ret_connection, pid_t *ret_pid)
 {
 	int sockets[2];
 	int on = 1;
@@ -114,7 +119,7 @@ int sim_launch(const char *program, const char *host, int *ret_connection, pid_t
 	/* The hello may be there before the child looks who sends it. */
 	r = setsockopt(sockets[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0
 		    ? -errno
-		    : spawn(program, host, sockets[1], &pid);
+		    : spawn(program, host, listen_path, sockets[1], &pid);
 	(void)fd_close(sockets[1]);
 	if (r == 0) {
 		r = wait_ready(sockets[0]);
@@ -126,4 +131,9 @@ int sim_launch(const char *program, const char *host, int *ret_connection, pid_t
 	*ret_connection = sockets[0];
 	*ret_pid = pid;
 	return 0;
+}
+
+int sim_launch(const char *program, const char *host, int *ret_connection, pid_t *ret_pid)
+{
+	return sim_launch_listening(program, host, NULL, ret_connection, ret_pid);
 }

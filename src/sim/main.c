@@ -22,15 +22,26 @@ struct command_line {
 
 static void print_help(void)
 {
-	(void)printf("Usage: " PROGRAM " [--host NAME] --socket-fd N | --listen PATH\n"
-		     "Serves a simulated host to programs that speak its protocol.\n\n"
-		     "  --host NAME     which host to simulate (default: " SIM_HOST_DEFAULT ")\n"
-		     "                  \"NAME,memlock=BYTES\": a process may lock only so much\n"
-		     "  --socket-fd N   a first connection; the program ends when it and all that\n"
-		     "                  were made from it have closed\n"
-		     "  --listen PATH   wait for connections at a socket; ends on SIGTERM\n"
-		     "  --help          this text\n"
-		     "  --version       the version\n\nHosts:");
+	(void)printf(
+		"usage: " PROGRAM " [--host HOST] --socket-fd N | --listen PATH\n"
+		"\n"
+		"Serves a simulated host to programs that speak its protocol.\n\n"
+		"  --host HOST     NAME_OR_PATH[,SETTING=VALUE...]: which host to simulate\n"
+		"                  (default: " SIM_HOST_DEFAULT
+		"); a path is a device tree (.dts, .dtb), a\n"
+		"                  device list (.ini) or a directory that \"spaprctl sim collect\" "
+		"made\n"
+		"                    devices=FILE           the device list for a tree\n"
+		"                    memlock=BYTES|own      what a process may lock\n"
+		"                    kernel=6.12|7.2        whose behaviour\n"
+		"                    page-size=4096|65536   of the host's kernel\n"
+		"                    pace=PERCENT           of the time that calls take; 100\n"
+		"                    faults=freeze|ignore   what a refused DMA does to its PE\n"
+		"  --socket-fd N   a first connection; the program ends when it and all that\n"
+		"                  were made from it have closed\n"
+		"  --listen PATH   wait for connections at a socket; until SIGTERM or Ctrl-C\n"
+		"  --help          this text\n"
+		"  --version       the version\n\nHosts:");
 	for (size_t i = 0; i < sim_builtin_host_count; i++) {
 		(void)printf(" %s", sim_builtin_hosts[i].name);
 	}
@@ -108,6 +119,7 @@ int main(int count, char **arguments)
 		.options = {.socket_fd = -1, .listen_path = NULL},
 	};
 	struct sim_host *host = NULL;
+	struct error error;
 	int status;
 	int r;
 
@@ -116,16 +128,11 @@ int main(int count, char **arguments)
 	if (status >= 0) {
 		return status;
 	}
-	r = sim_host_new_builtin(line.host, &host);
-	if (r == -ENODEV || r == -EINVAL) {
-		log_error(
-			"--host %s: there is no host of that name, or no such setting; see --help",
-			line.host);
+	if (sim_host_open(line.host, &host, &error) != 0) {
+		log_error("--host %s: %s", line.host, error.text);
 		return SIMHOST_EXIT_USAGE;
 	}
-	if (r == 0) {
-		r = simhost_run(host, &line.options);
-	}
+	r = simhost_run(host, &line.options);
 	(void)sim_host_free(host);
 	if (r < 0) {
 		log_error("host %s can't be simulated: %s", line.host, errno_name(-r));

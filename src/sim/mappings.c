@@ -9,6 +9,10 @@
 
 #include "common/cleanup.h"
 #include "common/range.h"
+#include "sim/process_memory.h"
+
+/* Parts of the process's own memory that are looked up at a time. */
+#define EXTENTS_MAX 64
 
 void sim_mappings_done(struct sim_mappings *mappings)
 {
@@ -97,36 +101,156 @@ static const struct sim_mapping *find(const struct sim_mappings *mappings, uint6
 	return NULL;
 }
 
-int sim_mappings_collect(const struct sim_mappings *mappings, uint64_t address, uint64_t size,
-			 struct sim_wire_piece pieces[PACKET_FDS_MAX], struct packet_fds *ret_fds)
+/* Where the next mapping above an address begins. */
+static uint64_t find_next(const struct sim_mappings *mappings, uint64_t address)
 {
-	struct packet_fds fds = PACKET_FDS_NONE;
+	uint64_t next = UINT64_MAX;
 
-	while (size > 0) {
-		const struct sim_mapping *mapping = find(mappings, address);
-		uint64_t into;
-		uint64_t part;
-		int fd;
-
-		/* Registered memory is pinned for writing. */
-		if (!mapping || !(mapping->prot & PROT_WRITE)) {
-			break;
+	for (size_t i = 0; i < mappings->count; i++) {
+		if (mappings->mapping[i].address > address) {
+			next = MIN(next, mappings->mapping[i].address);
 		}
-		fd = fds.count < PACKET_FDS_MAX ? fcntl(mapping->fd, F_DUPFD_CLOEXEC, 0) : -1;
-		if (fd < 0) {
-			int r = fds.count < PACKET_FDS_MAX ? -errno : -EMSGSIZE;
+	}
+	return next;
+}
 
-			packet_fds_done(&fds);
+/* pieces */
+
+void sim_piece_list_done(struct sim_piece_list *list)
+{
+	for (unsigned int i = 0; i < list->fd_count; i++) {
+		(void)fd_close(list->fds[i]);
+	}
+	free(list->fds);
+	free(list->piece);
+	*list = SIM_PIECE_LIST_NONE;
+}
+
+/* A list on its way, and the range that is left. */
+struct collection {
+	struct sim_piece_list list;
+	uint64_t address;
+	uint64_t size;
+	bool with_regions;
+	bool to_read;
+	int memory; /* the place of the process's own memory among the fds, or -1 */
+};
+
+/* Takes fd. Its place among the fds, or -errno. */
+static int add_fd(struct sim_piece_list *list, int fd)
+{
+	int *grown = reallocarray(list->fds, list->fd_count + 1, sizeof(*grown));
+
+	if (!grown) {
+		(void)fd_close(fd);
+		return -ENOMEM;
+	}
+	list->fds = grown;
+	grown[list->fd_count] = fd;
+	return (int)list->fd_count++;
+}
+
+static int add_piece(struct collection *collection, struct sim_wire_piece piece)
+{
+	struct sim_wire_piece *grown =
+		reallocarray(collection->list.piece, collection->list.count + 1, sizeof(*grown));
+
+	if (!grown) {
+		return -ENOMEM;
+	}
+	collection->list.piece = grown;
+	grown[collection->list.count++] = piece;
+	collection->address += piece.size;
+	collection->size -= piece.size;
+	return 0;
+}
+
+/* The part of the range that lies in a mapping, which is writable. */
+static int add_mapping(struct collection *collection, const struct sim_mapping *mapping)
+{
+	uint64_t into = collection->address - mapping->address;
+	int fd = fcntl(mapping->fd, F_DUPFD_CLOEXEC, 0);
+	int place = fd < 0 ? -errno : add_fd(&collection->list, fd);
+
+	return place < 0 ? place
+			 : add_piece(collection,
+				     (struct sim_wire_piece){
+					     .offset = mapping->offset + into,
+					     .size = MIN(collection->size, mapping->size - into),
+					     .fd = (uint32_t)place,
+				     });
+}
+
+/* Parts of the process's own memory, up to an address. Returns whether the range may go on there,
+ * or -errno. Where the process may not look at itself, nothing is there. */
+static int add_own_memory(struct collection *collection, uint64_t end)
+{
+	struct sim_extent extents[EXTENTS_MAX];
+	uint64_t size = MIN(collection->size, end - collection->address);
+	int found = sim_process_memory_find(collection->address, size, collection->with_regions,
+					    collection->to_read, extents, EXTENTS_MAX);
+
+	if (found > 0 && collection->memory < 0) {
+		int fd = sim_process_memory_open();
+
+		collection->memory = fd < 0 ? -1 : add_fd(&collection->list, fd);
+	}
+	if (collection->memory < 0) {
+		return 0;
+	}
+	for (int i = 0; i < found; i++) {
+		int r = add_piece(collection, (struct sim_wire_piece){
+						      .offset = collection->address,
+						      .size = extents[i].size,
+						      .fd = (uint32_t)collection->memory,
+						      .page_shift = extents[i].page_shift,
+					      });
+
+		if (r < 0) {
 			return r;
 		}
-		into = address - mapping->address;
-		part = MIN(size, mapping->size - into);
-		pieces[fds.count] =
-			(struct sim_wire_piece){.offset = mapping->offset + into, .size = part};
-		fds.fd[fds.count++] = fd;
-		address += part;
-		size -= part;
 	}
-	*ret_fds = fds;
+	return collection->address == end || found == EXTENTS_MAX;
+}
+
+/* The next piece or pieces. Returns whether there may be more, or -errno. */
+static int add_next(struct collection *collection, const struct sim_mappings *mappings)
+{
+	const struct sim_mapping *mapping = find(mappings, collection->address);
+	int r;
+
+	if (!mapping) {
+		return add_own_memory(collection, find_next(mappings, collection->address));
+	}
+	/* Registered memory is pinned for writing. */
+	if (!(mapping->prot & PROT_WRITE)) {
+		return 0;
+	}
+	r = add_mapping(collection, mapping);
+	return r < 0 ? r : 1;
+}
+
+int sim_mappings_collect(const struct sim_mappings *mappings, uint64_t address, uint64_t size,
+			 bool with_regions, bool to_read, struct sim_piece_list *ret_list)
+{
+	struct collection collection = {
+		.list = SIM_PIECE_LIST_NONE,
+		.address = address,
+		.size = size,
+		.with_regions = with_regions,
+		.to_read = to_read,
+		.memory = -1,
+	};
+	int r = 1;
+
+	while (r > 0 && collection.size > 0 &&
+	       collection.list.count + EXTENTS_MAX <= SIM_PIECES_MAX) {
+		r = add_next(&collection, mappings);
+	}
+	if (r < 0) {
+		sim_piece_list_done(&collection.list);
+		return r;
+	}
+	*ret_list = collection.list;
 	return 0;
 }

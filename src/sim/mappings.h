@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a client has mapped through the kernel seam: which file is behind which of its addresses.
- * The simulated host needs it to find the memory of a registration. Not locked here.
+ * The memory behind a client's addresses, which the simulated host needs for a registration: for
+ * what was mapped through the kernel seam the file behind it, for anything else the process's own
+ * memory (sim/process_memory.h). Not locked here.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/packet.h"
 #include "sim/protocol.h"
 
 struct sim_mapping {
@@ -32,9 +33,23 @@ int sim_mappings_add(struct sim_mappings *mappings, const struct sim_mapping *ma
 /* Forget a range, which may be a part of mappings. 0 or -errno; then some may be forgotten. */
 int sim_mappings_remove(struct sim_mappings *mappings, uint64_t address, uint64_t size);
 
+/* Pieces as they travel: each names its fd by its place in `fds`. */
+struct sim_piece_list {
+	struct sim_wire_piece *piece; /* owned */
+	uint32_t count;
+	int *fds; /* owned, with the fds in it */
+	unsigned int fd_count;
+};
+
+#define SIM_PIECE_LIST_NONE \
+	((struct sim_piece_list){.piece = NULL, .count = 0, .fds = NULL, .fd_count = 0})
+
+void sim_piece_list_done(struct sim_piece_list *list);
+
 /*
  * The pieces behind a range from its start on, as far as it is mapped for writing without a hole,
- * with duplicates of their fds. 0 or -errno: EMSGSIZE when there are more than PACKET_FDS_MAX.
+ * and SIM_PIECES_MAX at most. Memory of a simulated device's regions is left out unless
+ * with_regions. 0 or -errno; *ret_list is to be done with when 0.
  */
 int sim_mappings_collect(const struct sim_mappings *mappings, uint64_t address, uint64_t size,
-			 struct sim_wire_piece pieces[PACKET_FDS_MAX], struct packet_fds *ret_fds);
+			 bool with_regions, bool to_read, struct sim_piece_list *ret_list);

@@ -2,15 +2,20 @@
 /*
  * Registered memory as spaprd-simhost has it: by the fds behind it.
  *
- * An fd keeps the pages while their owner may unmap them or die, as pinned pages would stay. A file
- * can shrink at any time, and touching what is gone would be SIGBUS: so bytes are moved by the
- * kernel (process_vm_readv), which answers EFAULT. Read and write on the fd won't do, since huge
- * page files can't be written so.
+ * A file's fd keeps the pages while their owner may unmap them or die, as pinned pages would stay.
+ * A file can shrink at any time, and touching what is gone would be SIGBUS: so bytes are moved by
+ * the kernel (process_vm_readv), which answers EFAULT. Read and write on the fd won't do, since
+ * huge page files can't be written so.
+ *
+ * A process's own memory is its /proc/PID/mem, opened by itself, for which no right to trace it is
+ * needed. It is the address space, not the pages: what its owner unmaps is EFAULT from then on.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/param.h>
 #include <sys/stat.h>
@@ -27,6 +32,10 @@ struct file_memory {
 	uint64_t offset;
 	uint64_t page_size;
 };
+
+/* What a client says about the size of its pages is believed within these. */
+#define PAGE_SHIFT_MIN 12U
+#define PAGE_SHIFT_MAX 34U
 
 /* A part of the file, mapped for one move. */
 struct view {
@@ -104,47 +113,153 @@ static const struct sim_memory_operations memory_operations = {
 	.free = memory_free,
 };
 
+/* a process's own memory */
+
+static int process_read(void *object, uint64_t offset, void *data, size_t size)
+{
+	const struct file_memory *memory = object;
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t moved = pread(memory->fd, (uint8_t *)data + done, size - done,
+				      (off_t)(memory->offset + offset + done));
+
+		if (moved <= 0) {
+			return -EFAULT;
+		}
+		done += (size_t)moved;
+	}
+	return 0;
+}
+
+static int process_write(void *object, uint64_t offset, const void *data, size_t size)
+{
+	const struct file_memory *memory = object;
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t moved = pwrite(memory->fd, (const uint8_t *)data + done, size - done,
+				       (off_t)(memory->offset + offset + done));
+
+		if (moved <= 0) {
+			return -EFAULT;
+		}
+		done += (size_t)moved;
+	}
+	return 0;
+}
+
+static const struct sim_memory_operations process_operations = {
+	.read = process_read,
+	.write = process_write,
+	.free = memory_free,
+};
+
+/* pieces */
+
+static bool is_writable(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_ACCMODE) == O_RDWR && !(flags & O_PATH);
+}
+
+/* Whether an fd is /proc/PID/mem of some process. Other files of /proc mean other things. */
+static bool is_process(int fd, const struct statfs *filesystem)
+{
+	char link[64];
+	char target[64];
+	ssize_t length;
+	int end = 0;
+
+	if (filesystem->f_type != PROC_SUPER_MAGIC) {
+		return false;
+	}
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, target, sizeof(target) - 1);
+	if (length < 0) {
+		return false;
+	}
+	target[length] = '\0';
+	return sscanf(target, "/proc/%*[0-9]/mem%n", &end) == 0 && end == length;
+}
+
+/* Whether it is a file behind a simulated device's registers. */
+static bool is_registers(int fd)
+{
+	static const char name[] = "/memfd:" SIM_REGION_FILE_NAME;
+	char link[64];
+	char target[sizeof(name)] = "";
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return readlink(link, target, sizeof(name) - 1) == (ssize_t)sizeof(name) - 1 &&
+	       strcmp(target, name) == 0;
+}
+
 /* How much of the range the file has, in whole pages; 0 when it can't be registered at all. */
 static uint64_t usable_size(int fd, uint64_t offset, uint64_t size, unsigned int page_shift)
 {
 	uint64_t page_size = UINT64_C(1) << page_shift;
-	int flags = fcntl(fd, F_GETFL);
 	struct stat status;
 	uint64_t end;
 
-	if (flags < 0 || (flags & O_ACCMODE) != O_RDWR || flags & O_PATH ||
-	    fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size <= 0) {
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size <= 0) {
 		return 0;
 	}
 	end = ((uint64_t)status.st_size + page_size - 1) & ~(page_size - 1);
 	return is_aligned(offset, page_size) && offset < end ? MIN(size, end - offset) : 0;
 }
 
-int simhost_memory_new(int fd, uint64_t offset, uint64_t size, unsigned int page_shift,
-		       struct sim_piece *ret_piece)
+/* A piece with a duplicate of the fd, whose size is known. */
+static int make_piece(int fd, uint64_t offset, const struct sim_memory_operations *operations,
+		      struct sim_piece *piece)
 {
-	struct file_memory *memory;
-	struct statfs filesystem;
-	uint64_t usable = usable_size(fd, offset, size, page_shift);
+	struct file_memory *memory = malloc(sizeof(*memory));
 
-	memory = usable > 0 && fstatfs(fd, &filesystem) == 0 ? malloc(sizeof(*memory)) : NULL;
 	if (!memory) {
-		(void)fd_close(fd);
-		return usable > 0 ? -ENOMEM : -EFAULT;
-	}
-	if (filesystem.f_type == HUGETLBFS_MAGIC) {
-		page_shift = floor_log2((uint64_t)filesystem.f_bsize);
+		return -ENOMEM;
 	}
 	*memory = (struct file_memory){
-		.fd = fd,
+		.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0),
 		.offset = offset,
-		.page_size = UINT64_C(1) << page_shift,
+		.page_size = UINT64_C(1) << piece->page_shift,
 	};
-	*ret_piece = (struct sim_piece){
-		.operations = &memory_operations,
-		.memory = memory,
-		.size = usable,
-		.page_shift = page_shift,
-	};
+	if (memory->fd < 0) {
+		free(memory);
+		return -ENOMEM;
+	}
+	piece->operations = operations;
+	piece->memory = memory;
 	return 0;
+}
+
+int simhost_memory_new(int fd, const struct sim_wire_piece *wire, unsigned int page_shift,
+		       struct sim_piece *ret_piece)
+{
+	struct sim_piece piece = {.size = wire->size, .page_shift = page_shift};
+	struct statfs filesystem;
+
+	if (!is_writable(fd) || fstatfs(fd, &filesystem) < 0) {
+		return -EFAULT;
+	}
+	if (is_process(fd, &filesystem)) {
+		piece.registers = wire->page_shift == SIM_PAGE_SHIFT_REGISTERS;
+		if ((wire->page_shift < PAGE_SHIFT_MIN && !piece.registers) ||
+		    wire->page_shift > PAGE_SHIFT_MAX || wire->offset + wire->size < wire->offset) {
+			return -EFAULT;
+		}
+		piece.page_shift = MAX(page_shift, wire->page_shift);
+		*ret_piece = piece;
+		return make_piece(fd, wire->offset, &process_operations, ret_piece);
+	}
+	piece.size = usable_size(fd, wire->offset, wire->size, page_shift);
+	if (piece.size == 0) {
+		return -EFAULT;
+	}
+	piece.registers = is_registers(fd);
+	if (filesystem.f_type == HUGETLBFS_MAGIC) {
+		piece.page_shift = floor_log2((uint64_t)filesystem.f_bsize);
+	}
+	*ret_piece = piece;
+	return make_piece(fd, wire->offset, &memory_operations, ret_piece);
 }

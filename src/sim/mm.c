@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/param.h>
 
 /* The largest buddy allocation of a powerpc kernel is 16 MiB with either page size. The kernel pins
@@ -18,7 +19,7 @@ void sim_pieces_done(struct sim_pieces *pieces)
 	*pieces = SIM_PIECES_NONE;
 }
 
-static uint64_t pieces_size(const struct sim_pieces *pieces)
+uint64_t sim_pieces_size(const struct sim_pieces *pieces)
 {
 	uint64_t size = 0;
 
@@ -62,12 +63,10 @@ struct sim_mm *sim_mm_unref(struct sim_mm *mm)
 	if (!mm || --mm->references > 0) {
 		return NULL;
 	}
-	while (mm->regions) {
-		struct sim_region *region = mm->regions;
-
-		mm->regions = region->next;
-		region_free(region);
+	for (size_t i = 0; i < mm->region_count; i++) {
+		region_free(mm->regions[i].region);
 	}
+	free(mm->regions);
 	for (struct sim_mm **link = mm->list; *link; link = &(*link)->next) {
 		if (*link == mm) {
 			*link = mm->next;
@@ -102,15 +101,84 @@ static uint64_t region_size(const struct sim_mm *mm, const struct sim_region *re
 	return region->pages << mm->page_shift;
 }
 
-struct sim_region *sim_mm_get(struct sim_mm *mm, uint64_t ua, uint64_t pages)
+/* How many regions begin at or before an address. */
+static size_t count_until(const struct sim_mm *mm, uint64_t ua)
 {
-	for (struct sim_region *region = mm->regions; region; region = region->next) {
-		if (region->ua == ua && region->pages == pages) {
-			region->used++;
-			return region;
+	size_t low = 0;
+	size_t high = mm->region_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (mm->regions[middle].ua <= ua) {
+			low = middle + 1;
+		} else {
+			high = middle;
 		}
 	}
-	return NULL;
+	return low;
+}
+
+/* The region that begins last at or before an address, or NULL. */
+static struct sim_region *find_region(const struct sim_mm *mm, uint64_t ua)
+{
+	size_t count = count_until(mm, ua);
+
+	return count > 0 ? mm->regions[count - 1].region : NULL;
+}
+
+static int insert_region(struct sim_mm *mm, struct sim_region *region)
+{
+	size_t position = count_until(mm, region->ua);
+
+	if (mm->region_count == mm->region_room) {
+		size_t room = mm->region_room ? 2 * mm->region_room : 16;
+		struct sim_region_entry *regions =
+			reallocarray(mm->regions, room, sizeof(*regions));
+
+		if (!regions) {
+			return -ENOMEM;
+		}
+		mm->regions = regions;
+		mm->region_room = room;
+	}
+	memmove(&mm->regions[position + 1], &mm->regions[position],
+		(mm->region_count - position) * sizeof(*mm->regions));
+	mm->regions[position] = (struct sim_region_entry){.ua = region->ua, .region = region};
+	mm->region_count++;
+	return 0;
+}
+
+static void remove_region(struct sim_mm *mm, const struct sim_region *region)
+{
+	size_t position = count_until(mm, region->ua) - 1;
+
+	mm->region_count--;
+	memmove(&mm->regions[position], &mm->regions[position + 1],
+		(mm->region_count - position) * sizeof(*mm->regions));
+}
+
+struct sim_region *sim_mm_get(struct sim_mm *mm, uint64_t ua, uint64_t pages)
+{
+	struct sim_region *region = find_region(mm, ua);
+
+	if (!region || region->ua != ua || region->pages != pages) {
+		return NULL;
+	}
+	region->used++;
+	return region;
+}
+
+/* The pages that can be pinned, of so many that are wanted: up to the first that can't. */
+static uint64_t count_pages(const struct sim_mm *mm, const struct sim_pieces *pieces,
+			    uint64_t wanted)
+{
+	uint64_t left = wanted << mm->page_shift;
+
+	for (size_t i = 0; i < pieces->count && !pieces->piece[i].registers; i++) {
+		left -= MIN(left, pieces->piece[i].size);
+	}
+	return wanted - ((left + ((UINT64_C(1) << mm->page_shift) - 1)) >> mm->page_shift);
 }
 
 /* What the pinning call for the last chunk answers when `have` bytes are there: 0 for all pages,
@@ -129,12 +197,9 @@ static int pin_result(uint64_t pages, uint64_t have_pages)
 
 static bool overlaps_region(const struct sim_mm *mm, uint64_t ua, uint64_t size)
 {
-	for (const struct sim_region *region = mm->regions; region; region = region->next) {
-		if (region->ua < ua + size && ua < region->ua + region_size(mm, region)) {
-			return true;
-		}
-	}
-	return false;
+	const struct sim_region *region = find_region(mm, ua + (size - 1));
+
+	return region && ua < region->ua + region_size(mm, region);
 }
 
 /* Only huge pages may be larger than the host's; once one was seen, the kernel doesn't go back. */
@@ -163,7 +228,7 @@ static int pin(struct sim_mm *mm, uint64_t ua, uint64_t pages, struct sim_pieces
 	if (pages == 0) {
 		return -ENOMEM; /* an array of no page addresses can't be allocated */
 	}
-	result = pin_result(pages, pieces_size(pieces) >> mm->page_shift);
+	result = pin_result(pages, count_pages(mm, pieces, pages));
 	if (result) {
 		return result;
 	}
@@ -179,10 +244,13 @@ static int pin(struct sim_mm *mm, uint64_t ua, uint64_t pages, struct sim_pieces
 	region->page_shift = largest_page_shift(mm, ua, size, pieces);
 	region->used = 1;
 	region->mapped = 1;
+	result = insert_region(mm, region);
+	if (result < 0) {
+		free(region);
+		return result;
+	}
 	region->pieces = *pieces;
 	*pieces = SIM_PIECES_NONE;
-	region->next = mm->regions;
-	mm->regions = region;
 	*ret_region = region;
 	return 0;
 }
@@ -211,12 +279,7 @@ int sim_mm_put(struct sim_mm *mm, struct sim_region *region)
 	if (region->mapped != 1) {
 		return -EBUSY;
 	}
-	for (struct sim_region **link = &mm->regions; *link; link = &(*link)->next) {
-		if (*link == region) {
-			*link = region->next;
-			break;
-		}
-	}
+	remove_region(mm, region);
 	sim_mm_discharge(mm, region->pages);
 	region_free(region);
 	return 0;
@@ -224,13 +287,11 @@ int sim_mm_put(struct sim_mm *mm, struct sim_region *region)
 
 struct sim_region *sim_mm_lookup(struct sim_mm *mm, uint64_t ua, uint64_t size)
 {
-	for (struct sim_region *region = mm->regions; region; region = region->next) {
-		if (region->ua <= ua && ua + size <= region->ua + region_size(mm, region) &&
-		    ua + size > ua) {
-			return region;
-		}
-	}
-	return NULL;
+	struct sim_region *region = find_region(mm, ua);
+
+	return region && ua + size > ua && ua + size <= region->ua + region_size(mm, region)
+		       ? region
+		       : NULL;
 }
 
 /* The piece that holds an address, and how far into it that is. */
@@ -251,12 +312,49 @@ static const struct sim_piece *find_piece(const struct sim_region *region, uint6
 	return NULL;
 }
 
-unsigned int sim_region_page_shift_at(const struct sim_region *region, uint64_t ua)
+unsigned int sim_region_page_shift_at(const struct sim_region *region, uint64_t ua,
+				      uint64_t *ret_size)
 {
-	uint64_t offset;
+	uint64_t offset = 0;
 	const struct sim_piece *piece = find_piece(region, ua, &offset);
 
-	return piece ? piece->page_shift : 0;
+	if (!piece || piece->registers) {
+		*ret_size = 0;
+		return 0;
+	}
+	*ret_size = piece->size - offset;
+	return piece->page_shift;
+}
+
+struct sim_region *sim_region_new_loose(uint64_t ua, uint64_t size, unsigned int page_shift,
+					struct sim_pieces *pieces)
+{
+	struct sim_region *region = calloc(1, sizeof(*region));
+
+	if (region) {
+		region->ua = ua;
+		region->pages = size >> page_shift;
+		region->page_shift = page_shift;
+		region->mapped = 1;
+		region->loose = true;
+		region->pieces = *pieces;
+		*pieces = SIM_PIECES_NONE;
+	}
+	return region;
+}
+
+void sim_region_map(struct sim_region *region)
+{
+	region->mapped++;
+}
+
+void sim_region_unmap(struct sim_region *region)
+{
+	if (region->mapped > 1) {
+		region->mapped--;
+	} else if (region->loose) {
+		region_free(region);
+	}
 }
 
 int sim_region_read(const struct sim_region *region, uint64_t ua, void *data, size_t size)

@@ -6,7 +6,8 @@
  * Concepts
  *   mm       one per process. It outlives the process while a container is bound to it.
  *   piece    a run of bytes behind a region, with the size of its pages. Whoever registers
- *            brings the pieces; they stay until the region goes, as pinned pages do.
+ *            brings the pieces; they stay until the region goes, as pinned pages do. A device's
+ *            registers can't be registered, and are nothing that TCEs point to.
  *   region   an exact range of user addresses whose pages are pinned. Looked up by the mm, not by
  *            the container that registered it (H19).
  *   used     how many containers registered the region, plus calls that look at it right now.
@@ -14,6 +15,8 @@
  *            1 here; else it stays, pinned and charged, with nobody left to let it go (H18).
  *   owners   the containers that would let the region go when they close. A region without owners
  *            is leaked until the mm ends.
+ *   loose    a region that nobody registered: what one MAP of TCE v1 pinned, page by page. It
+ *            isn't in the mm's list, is not charged, and goes with the last TCE into it.
  */
 #pragma once
 
@@ -33,6 +36,7 @@ struct sim_piece {
 	void *memory;
 	uint64_t size;
 	unsigned int page_shift; /* of the huge pages behind it, or of the host's pages */
+	bool registers;          /* of a device: there is no page to pin, or to count as locked */
 };
 
 /* A range's pieces, in order and without holes, from its first address on. They may end early. */
@@ -45,15 +49,24 @@ struct sim_pieces {
 
 void sim_pieces_done(struct sim_pieces *pieces);
 
+/* Of all, in bytes. */
+uint64_t sim_pieces_size(const struct sim_pieces *pieces);
+
 struct sim_region {
-	struct sim_region *next;
 	uint64_t ua;
 	uint64_t pages;
 	unsigned int page_shift; /* the largest TCE page that may point into the region (H20) */
 	uint64_t used;
 	uint64_t mapped;
 	unsigned int owners;
+	bool loose;
 	struct sim_pieces pieces;
+};
+
+/* A region in an mm's list, with its first address beside it. */
+struct sim_region_entry {
+	uint64_t ua;
+	struct sim_region *region;
 };
 
 struct sim_mm {
@@ -61,7 +74,9 @@ struct sim_mm {
 	unsigned int page_shift; /* of the host */
 	uint64_t locked_pages;
 	uint64_t leaked_pages; /* of them, charged for tables that were never made (H29) */
-	struct sim_region *regions;
+	struct sim_region_entry *regions; /* by address; they never overlap */
+	size_t region_count;
+	size_t region_room;
 	struct sim_mm *next; /* in the model's list; the model looks after it */
 	struct sim_mm **list;
 };
@@ -106,8 +121,19 @@ int sim_mm_put(struct sim_mm *mm, struct sim_region *region);
 /* The region that the range lies in as a whole, or NULL. */
 struct sim_region *sim_mm_lookup(struct sim_mm *mm, uint64_t ua, uint64_t size);
 
-/* The page size behind an address of the region, as a shift. */
-unsigned int sim_region_page_shift_at(const struct sim_region *region, uint64_t ua);
+/* The page size behind an address of the region, as a shift, or 0 where there is nothing that can
+ * be pinned; and, by ret_size, for how many bytes from there on it is the same. */
+unsigned int sim_region_page_shift_at(const struct sim_region *region, uint64_t ua,
+				      uint64_t *ret_size);
+
+/* A loose region. Takes pieces if it is made; they may end early. NULL when memory is out. */
+struct sim_region *sim_region_new_loose(uint64_t ua, uint64_t size, unsigned int page_shift,
+					struct sim_pieces *pieces);
+
+/* A TCE more, or less, points into the region; a loose one whose last it was is freed. A count that
+ * is 1 already stays, as atomic64_add_unless has it (mm_iommu_mapped_dec). */
+void sim_region_map(struct sim_region *region);
+void sim_region_unmap(struct sim_region *region);
 
 /* Move bytes between data and the region's memory from address ua on. 0 or -errno. */
 int sim_region_read(const struct sim_region *region, uint64_t ua, void *data, size_t size);

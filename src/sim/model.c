@@ -8,7 +8,9 @@
 
 #include "common/names.h"
 #include "sim/device.h"
+#include "sim/faults.h"
 #include "sim/kvm.h"
+#include "sim/lpar.h"
 
 static void set_up_group(struct sim_model *model, uint32_t number)
 {
@@ -18,19 +20,47 @@ static void set_up_group(struct sim_model *model, uint32_t number)
 	group->model = model;
 	group->number = number;
 	group->phb = &host->phbs[host->pes[number].phb];
-	group->viable = true;
-	for (size_t i = 0; i < host->device_count; i++) {
-		const struct sim_device *device = &host->devices[i];
+	sim_group_update(group);
+}
 
-		if (device->group != (int)number || !*device->driver) {
-			continue;
-		}
-		if (strcmp(device->driver, SIM_DRIVER_VFIO) == 0) {
-			group->has_node = true;
-		} else {
-			group->viable = false;
-		}
+static int set_up_functions(struct sim_model *model)
+{
+	const struct sim_host *host = model->host;
+	int r = 0;
+
+	model->functions = calloc(host->device_count, sizeof(struct sim_function *));
+	if (!model->functions) {
+		return -ENOMEM;
 	}
+	for (size_t i = 0; i < host->device_count && r == 0; i++) {
+		r = sim_function_new(model, &host->devices[i], &model->functions[i]);
+	}
+	return r;
+}
+
+static void free_functions(struct sim_model *model)
+{
+	for (size_t i = 0; model->functions && i < model->host->device_count; i++) {
+		model->functions[i] = sim_function_free(model->functions[i]);
+	}
+	free(model->functions);
+}
+
+static int set_up_lpars(struct sim_model *model)
+{
+	const struct sim_host *host = model->host;
+
+	if (host->platform != SIM_PSERIES) {
+		return 0;
+	}
+	model->lpars = calloc(host->phb_count, sizeof(*model->lpars));
+	if (!model->lpars) {
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < host->phb_count; i++) {
+		sim_lpar_init(&model->lpars[i], &host->phbs[i]);
+	}
+	return 0;
 }
 
 int sim_model_new(const struct sim_host *host, struct sim_model **ret_model)
@@ -42,7 +72,10 @@ int sim_model_new(const struct sim_host *host, struct sim_model **ret_model)
 	}
 	model->host = host;
 	model->groups = calloc(host->pe_count, sizeof(*model->groups));
-	if (!model->groups) {
+	if (!model->groups || set_up_lpars(model) < 0 || set_up_functions(model) < 0) {
+		free_functions(model);
+		free(model->lpars);
+		free(model->groups);
 		free(model);
 		return -ENOMEM;
 	}
@@ -58,7 +91,9 @@ struct sim_model *sim_model_free(struct sim_model *model)
 	if (model) {
 		assert(!model->containers);
 		assert(!model->mms);
+		free_functions(model);
 		free(model->groups);
+		free(model->lpars);
 		free(model);
 	}
 	return NULL;
@@ -98,7 +133,11 @@ static int open_group(struct sim_group *group, struct sim_node *ret_node)
 		return -EBUSY;
 	}
 	group->open = true;
-	*ret_node = (struct sim_node){.kind = SIM_NODE_GROUP, .group = group};
+	*ret_node = (struct sim_node){
+		.kind = SIM_NODE_GROUP,
+		.life = group->life,
+		.group = group,
+	};
 	return 0;
 }
 
@@ -115,7 +154,8 @@ int sim_model_open(struct sim_model *model, const char *path, struct sim_node *r
 		return 0;
 	}
 	if (strcmp(path, NODE_KVM) == 0) {
-		return sim_kvm_open(ret_node);
+		*ret_node = sim_kvm_open(model);
+		return 0;
 	}
 	if (strncmp(path, NODE_GROUP_PREFIX, prefix) != 0) {
 		return -ENOENT;
@@ -139,7 +179,7 @@ void sim_node_close(struct sim_node node)
 		sim_container_close(node.container);
 		break;
 	case SIM_NODE_GROUP:
-		sim_group_close(node.group);
+		sim_group_close(node);
 		break;
 	case SIM_NODE_DEVICE:
 		sim_device_close(node.device_file);
@@ -164,7 +204,7 @@ int sim_node_ioctl(struct sim_node node, const struct sim_caller *caller, unsign
 	case SIM_NODE_CONTAINER:
 		return sim_container_ioctl(node.container, caller, request, argument);
 	case SIM_NODE_GROUP:
-		return sim_group_ioctl(node.group, request, argument);
+		return sim_group_ioctl(node, request, argument);
 	case SIM_NODE_DEVICE:
 		return sim_device_ioctl(node.device_file, caller, request, argument);
 	case SIM_NODE_KVM:
@@ -189,6 +229,12 @@ struct sim_mm *sim_model_mm_new(struct sim_model *model)
 	return sim_mm_new(&model->mms, model->host->page_shift);
 }
 
+int sim_model_take_step(const struct sim_model *model, const char *step)
+{
+	return model->faults && model->faults->first ? sim_faults_take_result(model->faults, step)
+						     : 0;
+}
+
 /* statistics */
 
 static void count_mm(const struct sim_mm *mm, struct sim_statistics *statistics)
@@ -196,11 +242,11 @@ static void count_mm(const struct sim_mm *mm, struct sim_statistics *statistics)
 	statistics->live_mms++;
 	statistics->locked_bytes += mm->locked_pages << mm->page_shift;
 	statistics->leaked_locked_bytes += mm->leaked_pages << mm->page_shift;
-	for (const struct sim_region *region = mm->regions; region; region = region->next) {
-		uint64_t size = region->pages << mm->page_shift;
+	for (size_t i = 0; i < mm->region_count; i++) {
+		uint64_t size = mm->regions[i].region->pages << mm->page_shift;
 
 		statistics->pinned_bytes += size;
-		if (region->owners == 0) {
+		if (mm->regions[i].region->owners == 0) {
 			statistics->leaked_pinned_bytes += size;
 		}
 	}
@@ -220,8 +266,12 @@ void sim_model_statistics(const struct sim_model *model, const struct sim_mm *ca
 		}
 	}
 	for (size_t i = 0; i < model->host->pe_count; i++) {
-		statistics.open_groups += model->groups[i].open;
+		statistics.open_groups += model->groups[i].open + model->groups[i].revoked;
 		statistics.attached_groups += model->groups[i].container != NULL;
+	}
+	for (size_t i = 0; i < model->host->device_count; i++) {
+		statistics.open_devices +=
+			model->functions[i] && sim_function_is_open(model->functions[i]);
 	}
 	for (const struct sim_mm *mm = model->mms; mm; mm = mm->next) {
 		count_mm(mm, &statistics);

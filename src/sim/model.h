@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The kernel of a simulated host, as VFIO shows it: no sockets and no system calls here, only what
- * the nodes do and what they hold. The pieces are containers and groups (sim/container.h) with an
- * IOMMU backend (sim/iommu.h) of TCEs (sim/tce.h) or type1 (sim/type1.h), devices (sim/device.h),
- * EEH (sim/eeh.h), KVM (sim/kvm.h), and processes' memory (sim/mm.h).
+ * The kernel of a simulated host, as VFIO shows it: no sockets here, and no files but the memory of
+ * devices' registers and programs' eventfds; only what the nodes do and what they hold. The pieces
+ * are containers and groups (sim/container.h) with an IOMMU backend (sim/iommu.h) of TCEs
+ * (sim/tce.h) or type1 (sim/type1.h), devices (sim/device.h), EEH (sim/eeh.h), KVM (sim/kvm.h), and
+ * processes' memory (sim/mm.h).
  *
- * Not modelled: TCE v1 (SET_IOMMU refuses it with EINVAL, though CHECK_EXTENSION has it as a kernel
- * would), EEH operations and the opening of devices (EOPNOTSUPP), node permissions, and drivers
- * that are bound or unbound while the host runs. A TCE table's memory never runs out by
- * fragmentation.
+ * Not modelled: node permissions, and drivers that are bound or unbound while the host runs. A TCE
+ * table's memory never runs out by fragmentation.
  *
  * One thread at a time.
  */
@@ -30,13 +29,18 @@ struct sim_model {
 	struct sim_container *containers;
 	struct sim_group *groups; /* by number, as many as the host has PEs */
 	struct sim_mm *mms;
+	struct sim_lpar *lpars; /* the windows of an LPAR's PHBs, by index; NULL elsewhere */
 	struct sim_function *
 		*functions; /* by the index of the host's device, NULL while unplugged */
 	uint64_t damage;
+	struct sim_faults *faults; /* whoever owns the model may set it: rules about steps */
+	uint64_t uevent_sequence;  /* number of the last uevent */
 	/* Whoever owns the model may set these: to be told of each uevent, and, before that, of a
 	 * device of the host that was plugged in or unplugged. */
 	void (*emit)(void *userdata, const char *uevent, size_t size);
 	void (*changed)(void *userdata, size_t device, bool present);
+	/* The same for a PE whose state is another than before (sim_eeh_sysfs_state). */
+	void (*pe_changed)(void *userdata, uint32_t group);
 	void *userdata;
 };
 
@@ -61,6 +65,10 @@ int sim_node_ioctl(struct sim_node node, const struct sim_caller *caller, unsign
 /* A process appears; the caller holds the reference. NULL when memory is out. */
 struct sim_mm *sim_model_mm_new(struct sim_model *model);
 
+/* What a rule says about a step inside of a call (sim/faults.h): a negative errno or a positive
+ * result; 0: it goes as ever. */
+int sim_model_take_step(const struct sim_model *model, const char *step);
+
 /* Fill all but connections. caller may be NULL. */
 void sim_model_statistics(const struct sim_model *model, const struct sim_mm *caller,
 			  struct sim_statistics *ret_statistics);
@@ -74,3 +82,8 @@ int sim_model_dma_read(struct sim_model *model, const char *device, uint64_t iov
 		       uint32_t size, struct error *error);
 int sim_model_dma_write(struct sim_model *model, const char *device, uint64_t iova,
 			const void *data, uint32_t size, struct error *error);
+
+/* What the tables of a group's container hold, from IOVA `from` on, at most `most` entries; nothing
+ * where there is none. 0, or ERROR_NOT_FOUND with the error filled. */
+int sim_model_dump(const struct sim_model *model, uint32_t number, uint64_t from, uint32_t most,
+		   struct sim_dump *ret_dump, struct error *error);

@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "sim/device.h"
+#include "sim/eeh.h"
+#include "sim/hotplug.h"
 #include "sim/simhost_private.h"
 #include "sim/sysfs.h"
 
@@ -22,7 +25,43 @@
 #define LISTEN_BACKLOG       16
 #define USEC_PER_MSEC        UINT64_C(1000)
 
-/* deferred requests */
+/* fds of requests */
+
+void simhost_fds_done(struct simhost_fds *fds)
+{
+	for (unsigned int i = 0; i < fds->count; i++) {
+		(void)fd_close(fds->fd[i]);
+	}
+	free(fds->fd);
+	*fds = SIMHOST_FDS_NONE;
+}
+
+int simhost_fds_take(struct simhost_fds *fds, unsigned int index)
+{
+	return index < fds->count ? steal_fd(&fds->fd[index]) : -1;
+}
+
+/* Add those of a packet, which are taken, too, on failure. */
+static bool add_fds(struct simhost_fds *fds, struct packet_fds *more)
+{
+	int *grown = more->count > 0 && fds->count + more->count <= SIM_FDS_MAX
+			     ? reallocarray(fds->fd, fds->count + more->count, sizeof(*grown))
+			     : NULL;
+
+	if (!grown) {
+		bool none = more->count == 0;
+
+		packet_fds_done(more);
+		return none;
+	}
+	memcpy(grown + fds->count, more->fd, more->count * sizeof(*grown));
+	fds->fd = grown;
+	fds->count += more->count;
+	more->count = 0;
+	return true;
+}
+
+/* deferred requests and answers */
 
 static void free_deferred(struct simhost_deferred *deferred)
 {
@@ -32,7 +71,8 @@ static void free_deferred(struct simhost_deferred *deferred)
 		link = &(*link)->next;
 	}
 	*link = deferred->next;
-	packet_fds_done(&deferred->request.fds);
+	simhost_fds_done(&deferred->request.fds);
+	(void)fd_close(deferred->fd);
 	(void)sd_event_source_disable_unref(deferred->timer);
 	free(deferred);
 }
@@ -62,6 +102,7 @@ static void free_connection(struct simhost_connection *connection)
 		(void)fd_close(pending->fd);
 		free(pending);
 	}
+	simhost_fds_done(&connection->fds);
 	(void)sd_event_source_disable_unref(connection->source);
 	(void)fd_close(connection->fd);
 	free(connection);
@@ -160,48 +201,107 @@ static void send_pending(struct simhost_connection *connection)
 static int handle_deferred_due(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct simhost_deferred *deferred = userdata;
+	struct simhost *simhost = deferred->simhost;
 	struct simhost_connection *connection = deferred->request.connection;
 
 	(void)source;
 	(void)usec;
-	simhost_look_through_watch(deferred->simhost);
-	simhost_handle_request(deferred->simhost, &deferred->request);
+	simhost_close_rings(simhost);
+	if (deferred->is_answer) {
+		simhost_answer(&deferred->request, deferred->reply, deferred->body, deferred->size,
+			       steal_fd(&deferred->fd));
+	} else {
+		simhost_look_through_watch(simhost);
+		simhost_handle_request(simhost, &deferred->request);
+	}
 	free_deferred(deferred);
 	free_if_broken(connection);
+	simhost_open_rings(simhost);
 	return 0;
+}
+
+/* Something of a request for later. NULL when that can't be. */
+static struct simhost_deferred *new_deferred(struct simhost *simhost,
+					     const struct simhost_request *request,
+					     uint32_t milliseconds, const void *body, size_t size)
+{
+	struct simhost_deferred *deferred = calloc(1, sizeof(*deferred) + size);
+
+	if (!deferred) {
+		return NULL;
+	}
+	deferred->simhost = simhost;
+	deferred->request = *request;
+	deferred->fd = -1;
+	if (size > 0) {
+		memcpy(deferred->body, body, size);
+	}
+	if (sd_event_add_time_relative(simhost->event, &deferred->timer, CLOCK_MONOTONIC,
+				       milliseconds * USEC_PER_MSEC, 1, handle_deferred_due,
+				       deferred) < 0) {
+		free(deferred);
+		return NULL;
+	}
+	deferred->next = simhost->deferred;
+	simhost->deferred = deferred;
+	return deferred;
 }
 
 /* Put a request off. Returns false when that can't be done. */
 static bool defer_request(struct simhost *simhost, struct simhost_request *request,
 			  uint32_t milliseconds)
 {
-	struct simhost_deferred *deferred = malloc(sizeof(*deferred) + request->head.size);
+	struct simhost_deferred *deferred =
+		new_deferred(simhost, request, milliseconds, request->body, request->head.size);
 
 	if (!deferred) {
 		return false;
 	}
-	deferred->simhost = simhost;
-	deferred->timer = NULL;
-	deferred->request = *request;
 	deferred->request.body = deferred->body;
-	memcpy(deferred->body, request->body, request->head.size);
-	if (sd_event_add_time_relative(simhost->event, &deferred->timer, CLOCK_MONOTONIC,
-				       milliseconds * USEC_PER_MSEC, 1, handle_deferred_due,
-				       deferred) < 0) {
-		free(deferred);
-		return false;
-	}
-	deferred->next = simhost->deferred;
-	simhost->deferred = deferred;
 	return true;
+}
+
+void simhost_answer_later(struct simhost *simhost, struct simhost_request *request,
+			  uint32_t milliseconds, struct sim_reply reply, const void *body,
+			  size_t size, int fd)
+{
+	struct simhost_deferred *deferred =
+		new_deferred(simhost, request, milliseconds, body, size);
+
+	if (!deferred) {
+		simhost_answer(request, reply, body, size, fd);
+		return;
+	}
+	deferred->is_answer = true;
+	deferred->request.fds = SIMHOST_FDS_NONE;
+	deferred->reply = reply;
+	deferred->size = size;
+	deferred->fd = fd;
+}
+
+/* Whether a packet is one of ours, with all fds that it says it has; gives them to the request. */
+static bool check_request(struct simhost_connection *connection, struct simhost_request *request,
+			  struct packet_fds *fds, ssize_t received)
+{
+	bool fits = add_fds(&connection->fds, fds) &&
+		    request->head.version == SIM_PROTOCOL_VERSION &&
+		    request->head.size == (size_t)received - sizeof(request->head);
+
+	if (!fits || request->head.type == SIM_FDS) {
+		return fits && request->head.size == 0;
+	}
+	request->fds = connection->fds;
+	connection->fds = SIMHOST_FDS_NONE;
+	return request->head.fds == request->fds.count;
 }
 
 static void receive_request(struct simhost *simhost, struct simhost_connection *connection)
 {
-	struct simhost_request request = {.connection = connection, .fds = PACKET_FDS_NONE};
+	struct simhost_request request = {.connection = connection, .fds = SIMHOST_FDS_NONE};
+	struct packet_fds fds = PACKET_FDS_NONE;
 	struct simhost_operation operation;
 	ssize_t received = packet_receive(connection->fd, simhost->buffer, sizeof(simhost->buffer),
-					  &request.fds, &request.pid);
+					  &fds, &request.pid);
 	uint32_t milliseconds = 0;
 
 	if (received == -EAGAIN) {
@@ -211,17 +311,20 @@ static void receive_request(struct simhost *simhost, struct simhost_connection *
 		memcpy(&request.head, simhost->buffer, sizeof(request.head));
 		request.body = simhost->buffer + sizeof(request.head);
 	}
-	if (request.head.version != SIM_PROTOCOL_VERSION ||
-	    request.head.size != (size_t)received - sizeof(request.head) ||
-	    request.head.fds != request.fds.count) {
-		packet_fds_done(&request.fds);
+	if (!check_request(connection, &request, &fds, received)) {
+		simhost_fds_done(&request.fds);
 		connection->broken = true;
+		return;
+	}
+	if (request.head.type == SIM_FDS) {
 		return;
 	}
 	simhost_look_through_watch(simhost);
 	operation = simhost_operation_of(simhost, &request);
+	/* Both are decided now: another that comes while it waits is none of its business. */
 	if (*operation.name) {
 		milliseconds = sim_faults_take_delay(&simhost->faults, operation.name);
+		request.result = sim_faults_take_result(&simhost->faults, operation.name);
 	}
 	if (milliseconds == 0 || !defer_request(simhost, &request, milliseconds)) {
 		simhost_handle_request(simhost, &request);
@@ -231,18 +334,21 @@ static void receive_request(struct simhost *simhost, struct simhost_connection *
 static int handle_connection_ready(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct simhost_connection *connection = userdata;
+	struct simhost *simhost = connection->simhost;
 
 	(void)source;
 	(void)fd;
+	simhost_close_rings(simhost);
 	if (connection->pending) {
 		if (events & (EPOLLERR | EPOLLHUP)) {
 			connection->broken = true;
 		}
 		send_pending(connection);
 	} else {
-		receive_request(connection->simhost, connection);
+		receive_request(simhost, connection);
 	}
 	free_if_broken(connection);
+	simhost_open_rings(simhost);
 	return 0;
 }
 
@@ -272,6 +378,101 @@ int simhost_add_connection(struct simhost *simhost, int fd)
 	return 0;
 }
 
+/* what goes on by itself */
+
+static int handle_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct simhost *simhost = userdata;
+	bool functions;
+	bool hotplug;
+
+	(void)source;
+	simhost->ticking = false;
+	simhost_close_rings(simhost);
+	simhost_look_through_watch(simhost);
+	functions = sim_functions_tick(simhost->model);
+	hotplug = sim_hotplug_tick(simhost->model, usec / USEC_PER_MSEC);
+	if (functions || hotplug) {
+		simhost_wake(simhost);
+	}
+	simhost_open_rings(simhost);
+	return 0;
+}
+
+void simhost_wake(struct simhost *simhost)
+{
+	if (simhost->ticking || !simhost->ticker ||
+	    sd_event_source_set_time_relative(simhost->ticker, USEC_PER_MSEC) < 0 ||
+	    sd_event_source_set_enabled(simhost->ticker, SD_EVENT_ONESHOT) < 0) {
+		return;
+	}
+	simhost->ticking = true;
+}
+
+static int add_ticker(struct simhost *simhost)
+{
+	int r = sd_event_add_time_relative(simhost->event, &simhost->ticker, CLOCK_MONOTONIC, 0, 1,
+					   handle_tick, simhost);
+
+	return r < 0 ? r : sd_event_source_set_enabled(simhost->ticker, SD_EVENT_OFF);
+}
+
+/* When it is told of, a node has come or gone. */
+static void handle_uevent(void *userdata, const char *uevent, size_t size)
+{
+	struct simhost *simhost = userdata;
+
+	simhost_names_update(simhost->names, simhost->model);
+	simhost_send_uevent(simhost, uevent, size);
+}
+
+static void handle_device_changed(void *userdata, size_t device, bool present)
+{
+	struct simhost *simhost = userdata;
+
+	if (present) {
+		(void)sim_sysfs_add_device(simhost->sysfs_root, simhost->host, device);
+	} else {
+		(void)sim_sysfs_remove_device(simhost->sysfs_root, simhost->host, device);
+	}
+	simhost_names_update(simhost->names, simhost->model);
+}
+
+/* Files stay as they are written: so each change is. */
+static void handle_pe_changed(void *userdata, uint32_t group)
+{
+	struct simhost *simhost = userdata;
+	const struct sim_host *host = simhost->host;
+	uint32_t words[SIM_EEH_SYSFS_WORDS];
+
+	sim_eeh_sysfs_state(&simhost->model->groups[group], words);
+	for (size_t i = 0; i < host->device_count; i++) {
+		if (host->devices[i].group == (int)group) {
+			(void)sim_sysfs_write_eeh_state(simhost->sysfs_root, host, i, words);
+		}
+	}
+}
+
+static int make_model(struct simhost *simhost)
+{
+	int r = sim_model_new(simhost->host, &simhost->model);
+
+	if (r == 0) {
+		simhost->model->faults = &simhost->faults;
+		r = sim_sysfs_new(simhost->host, &simhost->sysfs_root);
+	}
+	if (r == 0) {
+		r = simhost_names_new(simhost->model, simhost->sysfs_root, &simhost->names);
+	}
+	if (r == 0) {
+		simhost->model->emit = handle_uevent;
+		simhost->model->changed = handle_device_changed;
+		simhost->model->pe_changed = handle_pe_changed;
+		simhost->model->userdata = simhost;
+	}
+	return r;
+}
+
 /* the program */
 
 static int handle_watch_ready(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -279,7 +480,9 @@ static int handle_watch_ready(sd_event_source *source, int fd, uint32_t events, 
 	(void)source;
 	(void)fd;
 	(void)events;
+	simhost_close_rings(userdata);
 	simhost_look_through_watch(userdata);
+	simhost_open_rings(userdata);
 	return 0;
 }
 
@@ -299,6 +502,7 @@ static int listen_at(struct simhost *simhost, const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	sd_event_source *source = NULL;
+	mode_t mask;
 	int fd = -1;
 	int r;
 
@@ -306,13 +510,17 @@ static int listen_at(struct simhost *simhost, const char *path)
 		return -ENAMETOOLONG;
 	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
+	/* For this user only, whatever the umask. */
+	mask = umask(S_IRWXG | S_IRWXO);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    listen(fd, LISTEN_BACKLOG) < 0) {
 		r = -errno;
+		(void)umask(mask);
 		(void)fd_close(fd);
 		return r;
 	}
+	(void)umask(mask);
 	simhost->bound_path = path;
 	r = sd_event_add_io(simhost->event, &source, fd, EPOLLIN, handle_listen_ready, simhost);
 	if (r < 0) {
@@ -340,22 +548,35 @@ static void raise_fd_limit(void)
 	}
 }
 
-/* SIGTERM ends the program in order. SIGINT does only where a person started it: one that was
- * launched outlives the interrupt that its users take down their things at. */
+static bool is_ignored(int signal)
+{
+	struct sigaction action;
+
+	return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/* SIGTERM ends the program in order. What a terminal sends does only where a person started it: one
+ * that was launched outlives the interrupt that its users take down their things at, or go on
+ * after. */
 static int add_signals(struct simhost *simhost, bool interactive)
 {
+	static const int of_terminal[] = {SIGINT, SIGQUIT, SIGHUP};
 	sigset_t signals;
 	int r;
 
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGINT);
+	for (size_t i = 0; i < sizeof(of_terminal) / sizeof(of_terminal[0]); i++) {
+		(void)sigaddset(&signals, of_terminal[i]);
+	}
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) {
 		return -errno;
 	}
 	r = sd_event_add_signal(simhost->event, NULL, SIGTERM, NULL, NULL);
-	if (r >= 0 && interactive) {
-		r = sd_event_add_signal(simhost->event, NULL, SIGINT, NULL, NULL);
+	for (size_t i = 0; i < sizeof(of_terminal) / sizeof(of_terminal[0]); i++) {
+		if (r >= 0 && interactive && !is_ignored(of_terminal[i])) {
+			r = sd_event_add_signal(simhost->event, NULL, of_terminal[i], NULL, NULL);
+		}
 	}
 	return r < 0 ? r : 0;
 }
@@ -365,7 +586,7 @@ static int set_up(struct simhost *simhost, const struct simhost_options *options
 	int r = sd_event_new(&simhost->event);
 
 	if (r >= 0) {
-		r = add_signals(simhost, options->listen_path != NULL);
+		r = add_signals(simhost, options->socket_fd < 0);
 	}
 	if (r >= 0) {
 		simhost->watch = epoll_create1(EPOLL_CLOEXEC);
@@ -376,10 +597,10 @@ static int set_up(struct simhost *simhost, const struct simhost_options *options
 				    handle_watch_ready, simhost);
 	}
 	if (r >= 0) {
-		r = sim_model_new(simhost->host, &simhost->model);
+		r = add_ticker(simhost);
 	}
 	if (r >= 0) {
-		r = sim_sysfs_new(simhost->host, &simhost->sysfs_root);
+		r = make_model(simhost);
 	}
 	if (r >= 0 && options->listen_path) {
 		r = listen_at(simhost, options->listen_path);
@@ -401,7 +622,7 @@ int simhost_run(const struct sim_host *host, const struct simhost_options *optio
 	raise_fd_limit();
 	simhost->host = host;
 	simhost->watch = -1;
-	simhost->ends_unused = !options->listen_path;
+	simhost->ends_unused = options->socket_fd >= 0;
 	r = set_up(simhost, options);
 	if (r == 0) {
 		r = sd_event_loop(simhost->event);
@@ -412,9 +633,11 @@ int simhost_run(const struct sim_host *host, const struct simhost_options *optio
 		next = connection->next;
 		free_connection(connection);
 	}
+	simhost->ticker = sd_event_source_disable_unref(simhost->ticker);
 	simhost_drop_clients(simhost);
 	sim_faults_done(&simhost->faults);
 	simhost->model = sim_model_free(simhost->model);
+	simhost->names = simhost_names_free(simhost->names);
 	simhost->sysfs_root = sim_sysfs_free(simhost->sysfs_root);
 	simhost->event = sd_event_unref(simhost->event);
 	cleanup_fd(&simhost->watch);

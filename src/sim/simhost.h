@@ -13,7 +13,7 @@ struct simhost_options {
 };
 
 /*
- * Serve the host until SIGTERM; without listen_path, also until the last connection has closed.
+ * Serve the host until SIGTERM; with a first connection, also until the last connection has closed.
  * Makes the sysfs tree, and removes it. 0 or -errno.
  */
 int simhost_run(const struct sim_host *host, const struct simhost_options *options);

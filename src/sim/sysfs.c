@@ -3,12 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
-#include <libfdt.h>
-#include <limits.h>
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,291 +13,230 @@
 #include "common/cleanup.h"
 #include "common/names.h"
 #include "sim/protocol.h"
+#include "sim/sysfs_private.h"
 
-#define CONFIG_SIZE       256
-#define RESOURCES_BRIDGE  17
-#define RESOURCES_PLAIN   13
-#define CLASS_BRIDGE      0x0604U
-#define TREE_BASE         "firmware/devicetree/base"
-#define PROPERTIES_OF_OUR "spaprd,"
-#define REMOVE_OPEN_FDS   1 /* a lack of fds must not leave the tree behind */
+/* drivers */
 
-/* Building stops at the first failure, which stays in error. */
-struct builder {
-	int root; /* directory fd */
-	int error;
-};
-
-/* A path below the root, or in it the target of a link. */
-struct path {
-	char text[PATH_MAX];
-};
-
-static struct path make_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static struct path make_path(const char *format, ...)
+static void add_driver_directory(struct sysfs_builder *builder, const char *driver)
 {
-	struct path path;
-	va_list arguments;
+	static const char *const triggers[] = {"bind", "unbind", "new_id", "remove_id", "uevent"};
+	struct sysfs_path path = sysfs_path(PCI_DRIVERS "/%s", driver);
 
-	va_start(arguments, format);
-	(void)vsnprintf(path.text, sizeof(path.text), format, arguments);
-	va_end(arguments);
-	return path;
-}
-
-static void fail(struct builder *builder)
-{
-	if (builder->error == 0) {
-		builder->error = -errno;
+	if (faccessat(builder->root, path.text, F_OK, 0) < 0) {
+		sysfs_add_directory(builder, path.text);
+		sysfs_add_triggers(builder, path.text, triggers,
+				   sizeof(triggers) / sizeof(*triggers));
 	}
 }
 
-/* Make a directory and those above it. */
-static void add_directory(struct builder *builder, const char *path)
+static bool has_vfio(const struct sim_device *device)
 {
-	struct path part = make_path("%s", path);
+	return strcmp(device->driver, SIM_DRIVER_VFIO) == 0;
+}
 
-	for (char *slash = strchr(part.text, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdirat(builder->root, part.text, 0755) < 0 && errno != EEXIST) {
-			fail(builder);
-		}
-		*slash = '/';
+/* How many devices before this one vfio-pci was bound to. */
+static unsigned int vfio_number(const struct sim_host *host, size_t index)
+{
+	unsigned int number = 0;
+
+	for (size_t i = 0; i < index; i++) {
+		number += has_vfio(&host->devices[i]);
 	}
-	if (mkdirat(builder->root, part.text, 0755) < 0 && errno != EEXIST) {
-		fail(builder);
-	}
+	return number;
 }
 
-static void add_bytes(struct builder *builder, const char *path, const void *bytes, size_t size)
-{
-	int fd = openat(builder->root, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-	if (fd < 0 || write(fd, bytes, size) != (ssize_t)size) {
-		fail(builder);
-	}
-	(void)fd_close(fd);
-}
-
-static void add_text(struct builder *builder, const char *directory, const char *name,
-		     const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-static void add_text(struct builder *builder, const char *directory, const char *name,
-		     const char *format, ...)
-{
-	char text[RESOURCES_BRIDGE * 64];
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	add_bytes(builder, make_path("%s/%s", directory, name).text, text, strlen(text));
-}
-
-/* A link below the directory, to a target below the root: as many steps up as the path has
- * directories. */
-static void add_link(struct builder *builder, const char *directory, const char *name,
-		     const char *target)
-{
-	struct path link = make_path("%s/%s", directory, name);
-	struct path relative = make_path("%s", "");
-	size_t used = 0;
-
-	for (const char *slash = strchr(link.text, '/'); slash; slash = strchr(slash + 1, '/')) {
-		used += (size_t)snprintf(relative.text + used, sizeof(relative.text) - used, "../");
-	}
-	(void)snprintf(relative.text + used, sizeof(relative.text) - used, "%s", target);
-	if (symlinkat(relative.text, builder->root, link.text) < 0) {
-		fail(builder);
-	}
-}
-
-/* devices */
-
-static bool is_bridge(const struct sim_device *device)
-{
-	return device->class_code >> 8 == CLASS_BRIDGE;
-}
-
-/* "devices/pci0000:00/0000:00:00.0/0000:01:00.0" */
-static struct path device_path(const struct sim_host *host, const struct sim_device *device)
-{
-	struct path above;
-
-	if (device->parent < 0) {
-		return make_path("devices/pci%04x:%02x/%s", host->phbs[device->phb].number,
-				 device->bus, device->name);
-	}
-	above = device_path(host, &host->devices[device->parent]);
-	return make_path("%s/%s", above.text, device->name);
-}
-
-static void put_16(uint8_t *config, size_t offset, uint16_t value)
-{
-	config[offset] = (uint8_t)value;
-	config[offset + 1] = (uint8_t)(value >> 8);
-}
-
-static bool has_sibling(const struct sim_host *host, const struct sim_device *device)
-{
-	for (size_t i = 0; i < host->device_count; i++) {
-		const struct sim_device *other = &host->devices[i];
-
-		if (other != device && other->phb == device->phb && other->bus == device->bus &&
-		    other->devfn >> 3 == device->devfn >> 3) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The header of the config space, without base addresses. */
-static void add_config(struct builder *builder, const struct sim_host *host,
-		       const struct sim_device *device, const char *directory)
-{
-	uint8_t config[CONFIG_SIZE] = {0};
-
-	put_16(config, 0x00, device->vendor);
-	put_16(config, 0x02, device->device);
-	config[0x08] = device->revision;
-	config[0x09] = (uint8_t)device->class_code;
-	config[0x0a] = (uint8_t)(device->class_code >> 8);
-	config[0x0b] = (uint8_t)(device->class_code >> 16);
-	config[0x0e] = (uint8_t)((is_bridge(device) ? 0x01 : 0x00) |
-				 (has_sibling(host, device) ? 0x80 : 0x00));
-	if (!is_bridge(device)) {
-		put_16(config, 0x2c, device->subsystem_vendor);
-		put_16(config, 0x2e, device->subsystem_device);
-	}
-	add_bytes(builder, make_path("%s/config", directory).text, config, sizeof(config));
-}
-
-static void add_resource(struct builder *builder, const struct sim_device *device,
-			 const char *directory)
-{
-	unsigned int lines = is_bridge(device) ? RESOURCES_BRIDGE : RESOURCES_PLAIN;
-	char text[RESOURCES_BRIDGE * 64] = "";
-	size_t used = 0;
-
-	for (unsigned int i = 0; i < lines; i++) {
-		const struct sim_resource *resource = &device->resource[i];
-
-		used += (size_t)snprintf(text + used, sizeof(text) - used,
-					 "0x%016" PRIx64 " 0x%016" PRIx64 " 0x%016" PRIx64 "\n",
-					 resource->start, resource->end, resource->flags);
-	}
-	add_text(builder, directory, "resource", "%s", text);
-}
-
-static void add_driver(struct builder *builder, const struct sim_device *device,
+static void add_driver(struct sysfs_builder *builder, const struct sim_host *host, size_t index,
 		       const char *directory)
 {
-	struct path driver = make_path("bus/pci/drivers/%s", device->driver);
+	const struct sim_device *device = &host->devices[index];
+	struct sysfs_path driver = sysfs_path(PCI_DRIVERS "/%s", device->driver);
 
-	if (!*device->driver) {
-		add_text(builder, directory, "driver_override", "(null)\n");
+	if (*device->driver == '\0') {
 		return;
 	}
-	add_directory(builder, driver.text);
-	add_link(builder, directory, "driver", driver.text);
-	add_link(builder, driver.text, device->name, directory);
-	add_text(builder, directory, "driver_override", "%s\n", device->driver);
-}
-
-static void add_group_membership(struct builder *builder, const struct sim_host *host,
-				 const struct sim_device *device, const char *directory)
-{
-	struct path group = make_path(SYSFS_IOMMU_GROUPS "/%d", device->group);
-
-	add_link(builder, directory, "iommu_group", group.text);
-	add_link(builder, make_path("%s/devices", group.text).text, device->name, directory);
-	add_text(builder, directory, "eeh_pe_config_addr", "0x%x\n",
-		 host->pes[device->group].number);
-}
-
-static void add_device(struct builder *builder, const struct sim_host *host,
-		       const struct sim_device *device)
-{
-	struct path path = device_path(host, device);
-	const char *directory = path.text;
-
-	add_directory(builder, directory);
-	add_text(builder, directory, "vendor", "0x%04x\n", device->vendor);
-	add_text(builder, directory, "device", "0x%04x\n", device->device);
-	add_text(builder, directory, "class", "0x%06x\n", device->class_code);
-	add_text(builder, directory, "revision", "0x%02x\n", device->revision);
-	add_text(builder, directory, "subsystem_vendor", "0x%04x\n", device->subsystem_vendor);
-	add_text(builder, directory, "subsystem_device", "0x%04x\n", device->subsystem_device);
-	add_text(builder, directory, "devspec", "/%s\n", device->of_path);
-	add_config(builder, host, device, directory);
-	add_resource(builder, device, directory);
-	add_driver(builder, device, directory);
-	add_link(builder, directory, "subsystem", "bus/pci");
-	add_link(builder, directory, "of_node", make_path(TREE_BASE "/%s", device->of_path).text);
-	add_link(builder, SYSFS_PCI_DEVICES, device->name, directory);
-	if (device->group != SIM_NO_GROUP) {
-		add_group_membership(builder, host, device, directory);
+	add_driver_directory(builder, device->driver);
+	sysfs_add_link(builder, directory, "driver", driver.text);
+	sysfs_add_link(builder, driver.text, device->name, directory);
+	if (has_vfio(device)) {
+		sysfs_add_directory(
+			builder,
+			sysfs_path("%s/vfio-dev/vfio%u", directory, vfio_number(host, index)).text);
 	}
 }
 
-static void add_group(struct builder *builder, const struct sim_host *host, size_t number)
+/* groups, their nodes and their IOMMUs */
+
+static void add_group(struct sysfs_builder *builder, const struct sim_host *host, int number)
 {
-	struct path group = make_path(SYSFS_IOMMU_GROUPS "/%zu", number);
+	struct sysfs_path group = sysfs_path(SYSFS_IOMMU_GROUPS "/%d", number);
 	const struct sim_pe *pe = &host->pes[number];
 
-	add_directory(builder, make_path("%s/devices", group.text).text);
-	add_text(builder, group.text, "name", "domain%u-pe%x\n", host->phbs[pe->phb].number,
-		 pe->number);
-	add_text(builder, group.text, "type", "unknown\n");
-	add_text(builder, group.text, "reserved_regions", "%s", "");
+	sysfs_add_directory(builder, sysfs_path("%s/devices", group.text).text);
+	if (host->platform == SIM_TYPE1) {
+		sysfs_add_text(builder, group.text, "type", "%s\n", host->group_type);
+		sysfs_add_text(builder, group.text, "reserved_regions", "%s",
+			       host->reserved_regions);
+		return;
+	}
+	/* iommu_register_group of arch/powerpc/kernel/iommu.c */
+	sysfs_add_text(builder, group.text, "name", "domain%u-pe%x\n", host->phbs[pe->phb].number,
+		       pe->number);
+	sysfs_add_text(builder, group.text, "type", "unknown\n");
+	sysfs_add_text(builder, group.text, "reserved_regions", "%s", "");
 }
 
-/* device tree */
-
-static void add_properties(struct builder *builder, const void *fdt, int node,
-			   const char *directory)
+static void add_vfio_node(struct sysfs_builder *builder, int group)
 {
-	int property;
+	struct sysfs_path node = sysfs_path(VIRTUAL_VFIO "/%d", group);
+	struct sysfs_path name = sysfs_path("%d", group);
 
-	fdt_for_each_property_offset(property, fdt, node)
-	{
-		const char *name = NULL;
-		int size = 0;
-		const void *data = fdt_getprop_by_offset(fdt, property, &name, &size);
+	sysfs_add_directory(builder, node.text);
+	sysfs_add_directory(builder, CLASS_VFIO);
+	sysfs_add_text(builder, node.text, "dev", "%d:%d\n", VFIO_NODE_MAJOR, group);
+	sysfs_add_text(builder, node.text, "uevent", "MAJOR=%d\nMINOR=%d\nDEVNAME=vfio/%d\n",
+		       VFIO_NODE_MAJOR, group, group);
+	sysfs_add_link(builder, node.text, "subsystem", CLASS_VFIO);
+	sysfs_add_link(builder, CLASS_VFIO, name.text, node.text);
+}
 
-		if (data && strncmp(name, PROPERTIES_OF_OUR, strlen(PROPERTIES_OF_OUR)) != 0) {
-			add_bytes(builder, make_path("%s/%s", directory, name).text, data,
-				  (size_t)size);
+/* On POWER there is one for each PHB, whatever lies below it. */
+static void add_iommu(struct sysfs_builder *builder, const char *name)
+{
+	struct sysfs_path directory = sysfs_path(VIRTUAL_IOMMU "/%s", name);
+
+	sysfs_add_directory(builder, CLASS_IOMMU);
+	sysfs_add_directory(builder, sysfs_path("%s/devices", directory.text).text);
+	sysfs_add_text(builder, directory.text, "uevent", "%s", "");
+	sysfs_add_link(builder, directory.text, "subsystem", CLASS_IOMMU);
+	sysfs_add_link(builder, CLASS_IOMMU, name, directory.text);
+}
+
+/* An Intel IOMMU's capability register, as far as the host says what it can do: the width of
+ * addresses, and whether it has pages of 2 MiB and 1 GiB. The rest is an emulated one's. */
+static void add_intel_registers(struct sysfs_builder *builder, const struct sim_host *host)
+{
+	struct sysfs_path directory = sysfs_path(VIRTUAL_IOMMU "/%s/intel-iommu", host->iommu);
+	uint64_t last = host->iova_ranges[host->iova_range_count - 1].last;
+	uint64_t sizes = host->phb_count > 0 ? host->phbs[0].page_sizes : 0;
+	uint64_t capability = UINT64_C(0xd2008022000686);
+	unsigned int width = 0;
+
+	while (width < 63 && last >> width > 1) {
+		width++;
+	}
+	capability |= (uint64_t)width << 16 | (sizes >> 21 & 1) << 34 | (sizes >> 30 & 1) << 35;
+	sysfs_add_directory(builder, directory.text);
+	sysfs_add_text(builder, directory.text, "cap", "%" PRIx64 "\n", capability);
+	sysfs_add_text(builder, directory.text, "ecap", "f00f4a\n");
+	sysfs_add_text(builder, directory.text, "version", "1:0\n");
+	sysfs_add_text(builder, directory.text, "address", "fed90000\n");
+}
+
+static void add_iommus(struct sysfs_builder *builder, const struct sim_host *host)
+{
+	if (host->platform == SIM_TYPE1) {
+		if (*host->iommu != '\0') {
+			add_iommu(builder, host->iommu);
+		}
+		if (strncmp(host->iommu, "dmar", strlen("dmar")) == 0) {
+			add_intel_registers(builder, host);
+		}
+		return;
+	}
+	for (size_t i = 0; i < host->phb_count; i++) {
+		add_iommu(builder, sysfs_path("iommu-phb%04x", host->phbs[i].number).text);
+	}
+}
+
+static struct sysfs_path iommu_link(const struct sim_host *host, const struct sim_device *device)
+{
+	struct sysfs_path iommu = sysfs_iommu_name(host, device);
+
+	return *iommu.text != '\0' ? sysfs_path(VIRTUAL_IOMMU "/%s/devices", iommu.text)
+				   : sysfs_path("%s", "");
+}
+
+static void add_membership(struct sysfs_builder *builder, const struct sim_host *host,
+			   const struct sim_device *device, const char *directory)
+{
+	struct sysfs_path group = sysfs_path(SYSFS_IOMMU_GROUPS "/%d", device->group);
+	struct sysfs_path iommu = iommu_link(host, device);
+
+	if (device->group == SIM_NO_GROUP) {
+		return;
+	}
+	add_group(builder, host, device->group);
+	sysfs_add_link(builder, directory, "iommu_group", group.text);
+	sysfs_add_link(builder, sysfs_path("%s/devices", group.text).text, device->name, directory);
+	if (*iommu.text != '\0') {
+		sysfs_add_link(builder, iommu.text, device->name, directory);
+	}
+	if (has_vfio(device)) {
+		add_vfio_node(builder, device->group);
+	}
+}
+
+static void add_device(struct sysfs_builder *builder, const struct sim_host *host, size_t index)
+{
+	struct sysfs_path path = sysfs_device_path(host, &host->devices[index]);
+
+	sysfs_add_device_files(builder, host, index);
+	add_driver(builder, host, index, path.text);
+	add_membership(builder, host, &host->devices[index], path.text);
+}
+
+/* the rest of the host */
+
+static void add_huge_pages(struct sysfs_builder *builder, const struct sim_host *host)
+{
+	static const char *const counts[] = {"free_hugepages", "nr_hugepages",
+					     "nr_overcommit_hugepages", "resv_hugepages",
+					     "surplus_hugepages"};
+
+	sysfs_add_directory(builder, "kernel/mm");
+	for (size_t i = 0; i < host->huge_page_count; i++) {
+		struct sysfs_path directory =
+			sysfs_path("kernel/mm/hugepages/hugepages-%llukB",
+				   (unsigned long long)host->huge_pages[i] / 1024);
+
+		sysfs_add_directory(builder, directory.text);
+		for (size_t j = 0; j < sizeof(counts) / sizeof(*counts); j++) {
+			sysfs_add_text(builder, directory.text, counts[j], "0\n");
 		}
 	}
 }
 
-static void add_tree(struct builder *builder, const void *fdt, int node, const char *directory)
+static void add_module(struct sysfs_builder *builder)
 {
-	int below;
+	static const char parameters[] = "module/vfio_pci/parameters";
 
-	add_directory(builder, directory);
-	add_properties(builder, fdt, node, directory);
-	fdt_for_each_subnode(below, fdt, node)
-	{
-		add_tree(builder, fdt, below,
-			 make_path("%s/%s", directory, fdt_get_name(fdt, below, NULL)).text);
-	}
+	sysfs_add_directory(builder, parameters);
+	sysfs_add_text(builder, parameters, "disable_idle_d3", "N\n");
+	sysfs_add_text(builder, parameters, "disable_denylist", "N\n");
+	sysfs_add_text(builder, parameters, "enable_sriov", "N\n");
+	sysfs_add_text(builder, parameters, "nointxmask", "N\n");
+	sysfs_add_text(builder, parameters, "ids", "\n");
 }
 
-static void add_all(struct builder *builder, const struct sim_host *host)
+static void add_all(struct sysfs_builder *builder, const struct sim_host *host)
 {
-	add_directory(builder, SYSFS_IOMMU_GROUPS);
-	add_directory(builder, SYSFS_PCI_DEVICES);
-	add_directory(builder, "bus/pci/drivers");
-	add_tree(builder, host->fdt, 0, TREE_BASE);
-	add_bytes(builder, SYSFS_FDT, host->fdt, host->fdt_size);
-	for (size_t i = 0; i < host->pe_count; i++) {
-		add_group(builder, host, i);
+	static const char *const triggers[] = {"drivers_probe", "rescan", "uevent"};
+
+	sysfs_add_directory(builder, SYSFS_IOMMU_GROUPS);
+	sysfs_add_directory(builder, SYSFS_PCI_DEVICES);
+	sysfs_add_directory(builder, "firmware");
+	sysfs_add_directory(builder, CLASS_VFIO);
+	sysfs_add_triggers(builder, "bus/pci", triggers, sizeof(triggers) / sizeof(*triggers));
+	add_driver_directory(builder, SIM_DRIVER_VFIO);
+	sysfs_add_device_tree(builder, host);
+	add_huge_pages(builder, host);
+	add_module(builder);
+	add_iommus(builder, host);
+	for (size_t i = 0; i < host->pe_count && host->platform == SIM_PSERIES; i++) {
+		add_group(builder, host, (int)i);
 	}
 	for (size_t i = 0; i < host->device_count; i++) {
-		add_device(builder, host, &host->devices[i]);
+		add_device(builder, host, i);
 	}
 }
 
@@ -311,12 +245,12 @@ int sim_sysfs_new(const struct sim_host *host, char **ret_root)
 	const char *base = getenv("XDG_RUNTIME_DIR");
 	/* A client is told the root in a SIM_HELLO, which has room for so much. */
 	bool usable = base && *base == '/' && strlen(base) < SIM_ROOT_SIZE / 2;
-	struct path path = make_path("%s/spaprd-simhost-XXXXXX", usable ? base : "/tmp");
-	struct builder builder = {.root = -1, .error = 0};
+	struct sysfs_path path = sysfs_path("%s/spaprd-simhost-XXXXXX", usable ? base : "/tmp");
+	struct sysfs_builder builder = {.root = -1, .error = 0};
 	char *root;
 
 	if (!mkdtemp(path.text)) {
-		path = make_path("/tmp/spaprd-simhost-XXXXXX");
+		path = sysfs_path("/tmp/spaprd-simhost-XXXXXX");
 		if (!mkdtemp(path.text)) {
 			return -errno;
 		}
@@ -327,8 +261,9 @@ int sim_sysfs_new(const struct sim_host *host, char **ret_root)
 		return -ENOMEM;
 	}
 	builder.root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (builder.root < 0) {
-		fail(&builder);
+	/* Programs on the host look at it, whoever they have become. */
+	if (builder.root < 0 || fchmod(builder.root, 0755) < 0) {
+		builder.error = -errno;
 	} else {
 		add_all(&builder, host);
 	}
@@ -341,20 +276,125 @@ int sim_sysfs_new(const struct sim_host *host, char **ret_root)
 	return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *where)
-{
-	(void)status;
-	(void)type;
-	(void)where;
-	(void)remove(path);
-	return 0;
-}
-
 char *sim_sysfs_free(char *root)
 {
 	if (root) {
-		(void)nftw(root, remove_entry, REMOVE_OPEN_FDS, FTW_DEPTH | FTW_PHYS);
+		sysfs_remove_tree(root, "");
 		free(root);
 	}
 	return NULL;
+}
+
+/* devices that come and go */
+
+static bool is_there(const struct sysfs_builder *builder, const struct sim_device *device)
+{
+	struct sysfs_path link = sysfs_path(SYSFS_PCI_DEVICES "/%s", device->name);
+
+	return faccessat(builder->root, link.text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* What the group has left, when the device is gone. */
+static void leave_group(struct sysfs_builder *builder, const char *root,
+			const struct sim_host *host, int group)
+{
+	struct sysfs_path directory = sysfs_path(SYSFS_IOMMU_GROUPS "/%d", group);
+	bool node = false;
+	bool any = false;
+
+	for (size_t i = 0; i < host->device_count; i++) {
+		const struct sim_device *other = &host->devices[i];
+
+		if (other->group == group && is_there(builder, other)) {
+			any = true;
+			node = node || has_vfio(other);
+		}
+	}
+	if (!node) {
+		sysfs_remove(builder, sysfs_path(CLASS_VFIO "/%d", group).text);
+		sysfs_remove_tree(root, sysfs_path(VIRTUAL_VFIO "/%d", group).text);
+	}
+	/* pnv_ioda_release_pe; a pseries group is its PHB's. */
+	if (!any && host->platform != SIM_PSERIES) {
+		sysfs_remove_tree(root, directory.text);
+	}
+}
+
+static void remove_device(struct sysfs_builder *builder, const char *root,
+			  const struct sim_host *host, size_t index)
+{
+	const struct sim_device *device = &host->devices[index];
+	struct sysfs_path iommu = iommu_link(host, device);
+
+	if (!is_there(builder, device)) {
+		return;
+	}
+	for (size_t i = index + 1; i < host->device_count; i++) {
+		if (host->devices[i].parent == (int)index) {
+			remove_device(builder, root, host, i);
+		}
+	}
+	sysfs_remove(builder, sysfs_path(SYSFS_PCI_DEVICES "/%s", device->name).text);
+	if (*device->driver != '\0') {
+		sysfs_remove(builder,
+			     sysfs_path(PCI_DRIVERS "/%s/%s", device->driver, device->name).text);
+	}
+	if (*iommu.text != '\0') {
+		sysfs_remove(builder, sysfs_path("%s/%s", iommu.text, device->name).text);
+	}
+	if (device->group != SIM_NO_GROUP) {
+		sysfs_remove(builder, sysfs_path(SYSFS_IOMMU_GROUPS "/%d/devices/%s", device->group,
+						 device->name)
+					      .text);
+		leave_group(builder, root, host, device->group);
+	}
+	sysfs_remove_tree(root, sysfs_device_path(host, device).text);
+}
+
+int sim_sysfs_remove_device(const char *root, const struct sim_host *host, size_t index)
+{
+	cleanup(cleanup_fd) int directory = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct sysfs_builder builder = {.root = directory, .error = 0};
+
+	if (directory < 0) {
+		return -errno;
+	}
+	remove_device(&builder, root, host, index);
+	return builder.error;
+}
+
+int sim_sysfs_add_device(const char *root, const struct sim_host *host, size_t index)
+{
+	cleanup(cleanup_fd) int directory = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct sysfs_builder builder = {.root = directory, .error = 0};
+	int parent = host->devices[index].parent;
+
+	if (directory < 0) {
+		return -errno;
+	}
+	if (parent >= 0 && !is_there(&builder, &host->devices[parent])) {
+		return -ENODEV;
+	}
+	if (!is_there(&builder, &host->devices[index])) {
+		add_device(&builder, host, index);
+	}
+	return builder.error;
+}
+
+int sim_sysfs_write_eeh_state(const char *root, const struct sim_host *host, size_t index,
+			      const uint32_t words[static 2])
+{
+	cleanup(cleanup_fd) int directory = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct sysfs_builder builder = {.root = directory, .error = 0};
+	const struct sim_device *device = &host->devices[index];
+
+	if (directory < 0) {
+		return -errno;
+	}
+	if (!host->phbs[device->phb].eeh || !is_there(&builder, device)) {
+		return 0;
+	}
+	sysfs_add_text(&builder, sysfs_device_path(host, device).text, "eeh_pe_state",
+		       "0x%08x 0x%08x\n", words[0], words[1]);
+	return builder.error;
 }

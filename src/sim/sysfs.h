@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The sysfs tree of a simulated host: real files in a private directory, with the formats and the
- * relative links of the real ones. It is a picture of the host at its start.
+ * relative links of the real ones. It has what VFIO, its users and those that look at a host's
+ * devices read: bus/pci, kernel/iommu_groups, class/vfio and class/iommu, firmware/fdt and
+ * firmware/devicetree/base (which stands for /proc/device-tree), the sizes of huge pages, and the
+ * parameters of vfio_pci. Files that are written to do nothing.
  */
 #pragma once
 
@@ -13,3 +16,17 @@ int sim_sysfs_new(const struct sim_host *host, char **ret_root);
 
 /* Remove the tree and free root. Takes NULL, returns NULL. */
 char *sim_sysfs_free(char *root);
+
+/*
+ * A device goes, with those below it when it is a bridge; or one comes back, whose bridge is there.
+ * A group goes with its last device, but for an LPAR's, which is the PHB's; its node in class/vfio
+ * with the last one that is bound to vfio-pci. What is there or gone already stays so. 0 or -errno,
+ * after all was done that could be.
+ */
+int sim_sysfs_remove_device(const char *root, const struct sim_host *host, size_t index);
+int sim_sysfs_add_device(const char *root, const struct sim_host *host, size_t index);
+
+/* Write a device's eeh_pe_state: what firmware says (EEH_STATE_*), and the kernel's own flags of
+ * the PE (EEH_PE_*). Nothing on a host without EEH. 0 or -errno. */
+int sim_sysfs_write_eeh_state(const char *root, const struct sim_host *host, size_t index,
+			      const uint32_t words[static 2]);

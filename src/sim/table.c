@@ -13,17 +13,38 @@
 #define ALLOCATION_SHIFT  24 /* the largest buddy allocation of a powerpc kernel, 16 MiB */
 #define FANOUT_SHIFT      9
 #define FANOUT            (1U << FANOUT_SHIFT)
-#define TABLE_HEIGHT_MAX  8
 #define SMALLEST_TCE_PAGE UINT64_C(0x1000)
+
+#define PERMISSIONS UINT64_C(3)
+
+/* A TCE as it is kept: the permissions stand in the low bits of the address. */
+struct packed_tce {
+	struct sim_region *region;
+	uint64_t ua;
+};
 
 /* A node of the radix tree: inner ones have children, those of height 0 have TCEs. */
 struct sim_tce_node {
 	unsigned int used; /* children, or valid TCEs */
 	union {
 		struct sim_tce_node *child[FANOUT];
-		struct sim_tce tce[FANOUT];
+		struct packed_tce tce[FANOUT];
 	};
 };
+
+static struct packed_tce pack(struct sim_tce tce)
+{
+	return (struct packed_tce){.region = tce.region, .ua = tce.ua | tce.permissions};
+}
+
+static struct sim_tce unpack(struct packed_tce tce)
+{
+	return (struct sim_tce){
+		.region = tce.region,
+		.ua = tce.ua & ~PERMISSIONS,
+		.permissions = (uint32_t)(tce.ua & PERMISSIONS),
+	};
+}
 
 /* 1 << shift as the hardware has it: by the low seven bits, and 0 from 64 on. C has no such shift.
  */
@@ -87,30 +108,60 @@ static int check_shape(struct sim_shape shape, unsigned int kernel_shift)
 	return shift > ALLOCATION_SHIFT ? -ENOMEM : 0;
 }
 
-int sim_table_new(struct sim_shape shape, unsigned int kernel_shift, uint64_t start,
-		  struct sim_table **ret_table)
+static int new_table(struct sim_shape shape, uint64_t start, uint64_t entries,
+		     struct sim_table **ret_table)
 {
-	struct sim_table *table;
+	struct sim_table *table = calloc(1, sizeof(*table));
 	uint64_t covered = FANOUT;
-	int r = check_shape(shape, kernel_shift);
 
-	if (r < 0) {
-		return r;
-	}
-	table = calloc(1, sizeof(*table));
 	if (!table) {
 		return -ENOMEM;
 	}
 	table->page_shift = shape.page_shift;
 	table->first = start >> shape.page_shift;
-	/* A table is at least one page of TCEs, however small the window. */
-	table->entries =
-		MAX(shape.size >> shape.page_shift, UINT64_C(1) << (kernel_shift - TCE_SHIFT));
-	table->charge = sim_shape_charge(shape, kernel_shift);
+	table->entries = entries;
 	while (covered < table->entries) {
 		covered <<= FANOUT_SHIFT;
 		table->height++;
 	}
+	*ret_table = table;
+	return 0;
+}
+
+int sim_table_new(struct sim_shape shape, unsigned int kernel_shift, uint64_t start,
+		  struct sim_table **ret_table)
+{
+	struct sim_table *table = NULL;
+	uint64_t entries;
+	int r = check_shape(shape, kernel_shift);
+
+	if (r < 0) {
+		return r;
+	}
+	/* A table is at least one page of TCEs, however small the window. */
+	entries = MAX(shape.size >> shape.page_shift, UINT64_C(1) << (kernel_shift - TCE_SHIFT));
+	r = new_table(shape, start, entries, &table);
+	if (r < 0) {
+		return r;
+	}
+	table->levels = shape.levels;
+	table->leaf_shift = level_shift(shape, kernel_shift) - TCE_SHIFT;
+	table->charge = sim_shape_charge(shape, kernel_shift);
+	*ret_table = table;
+	return 0;
+}
+
+int sim_table_new_flat(struct sim_shape shape, uint64_t start, uint64_t charge,
+		       struct sim_table **ret_table)
+{
+	struct sim_table *table = NULL;
+	int r = new_table(shape, start, shape.size >> shape.page_shift, &table);
+
+	if (r < 0) {
+		return r;
+	}
+	table->levels = 1;
+	table->charge = charge;
 	*ret_table = table;
 	return 0;
 }
@@ -147,7 +198,7 @@ struct sim_tce sim_table_get(const struct sim_table *table, uint64_t entry)
 	for (unsigned int height = table->height; node && height > 0; height--) {
 		node = node->child[index_at(position, height)];
 	}
-	return node ? node->tce[index_at(position, 0)] : (struct sim_tce){.region = NULL};
+	return node ? unpack(node->tce[index_at(position, 0)]) : (struct sim_tce){.region = NULL};
 }
 
 /* The node behind a link, made if it isn't there yet. */
@@ -167,7 +218,7 @@ int sim_table_exchange(struct sim_table *table, uint64_t entry, struct sim_tce t
 {
 	uint64_t position = entry - table->first;
 	struct sim_tce_node *node = require_node(&table->root, NULL);
-	struct sim_tce *slot;
+	struct packed_tce *slot;
 
 	for (unsigned int height = table->height; node && height > 0; height--) {
 		node = require_node(&node->child[index_at(position, height)], &node->used);
@@ -176,12 +227,12 @@ int sim_table_exchange(struct sim_table *table, uint64_t entry, struct sim_tce t
 		return -ENOMEM;
 	}
 	slot = &node->tce[index_at(position, 0)];
-	*ret_old = *slot;
+	*ret_old = unpack(*slot);
 	if (!slot->region) {
 		node->used++;
 		table->valid++;
 	}
-	*slot = tce;
+	*slot = pack(tce);
 	return 0;
 }
 
@@ -190,24 +241,46 @@ struct clearing {
 	uint64_t from; /* positions */
 	uint64_t last;
 	void (*cleared)(struct sim_tce tce);
+	uint64_t leaves; /* that are there */
+	uint64_t last_leaf;
+	struct sim_walk walk;
 };
 
-static void clear_leaf(struct clearing *clearing, struct sim_tce_node *node, uint64_t base)
+/* Count the kernel's leaf that holds the node, once, with the entries of it that are cleared. */
+static void count_leaf(struct clearing *clearing, uint64_t position)
 {
-	for (unsigned int i = 0; i < FANOUT && node->used > 0; i++) {
-		struct sim_tce tce = node->tce[i];
+	unsigned int shift = clearing->table->leaf_shift;
+	uint64_t leaf = position >> shift;
+	uint64_t start = leaf << shift;
+	uint64_t last = start + (UINT64_C(1) << shift) - 1;
 
-		if (!tce.region || base + i < clearing->from || base + i > clearing->last) {
-			continue;
-		}
-		node->tce[i] = (struct sim_tce){.region = NULL};
-		node->used--;
-		clearing->table->valid--;
-		clearing->cleared(tce);
+	if (clearing->leaves == 0 || clearing->last_leaf != leaf) {
+		clearing->leaves++;
+		clearing->last_leaf = leaf;
+		clearing->walk.entries +=
+			MIN(last, clearing->last) - MAX(start, clearing->from) + 1;
 	}
 }
 
-/* Clear what the node at *link has in the range, and the node itself when it is empty then. */
+static void clear_leaf(struct clearing *clearing, struct sim_tce_node *node, uint64_t base)
+{
+	uint64_t last = MIN(clearing->last - base, FANOUT - 1);
+
+	for (uint64_t i = clearing->from > base ? clearing->from - base : 0;
+	     i <= last && node->used > 0; i++) {
+		struct packed_tce tce = node->tce[i];
+
+		if (tce.region) {
+			node->tce[i] = (struct packed_tce){.region = NULL};
+			node->used--;
+			clearing->table->valid--;
+			clearing->cleared(unpack(tce));
+		}
+	}
+}
+
+/* Clear what the node at *link has in the range. A node that is empty then goes, but for a table of
+ * several levels: the kernel's stay, too. */
 static void clear_node(struct clearing *clearing, struct sim_tce_node **link, unsigned int height,
 		       uint64_t base)
 {
@@ -216,28 +289,29 @@ static void clear_node(struct clearing *clearing, struct sim_tce_node **link, un
 
 	if (height == 0) {
 		clear_leaf(clearing, node, base);
+		count_leaf(clearing, base);
 	} else {
-		for (unsigned int i = 0; i < FANOUT; i++) {
-			uint64_t start = base + i * span;
+		unsigned int first =
+			clearing->from > base ? index_at(clearing->from - base, height) : 0;
 
-			if (!node->child[i] || start + (span - 1) < clearing->from ||
-			    start > clearing->last) {
+		for (unsigned int i = first; i < FANOUT && base + i * span <= clearing->last; i++) {
+			if (!node->child[i]) {
 				continue;
 			}
-			clear_node(clearing, &node->child[i], height - 1, start);
+			clear_node(clearing, &node->child[i], height - 1, base + i * span);
 			if (!node->child[i]) {
 				node->used--;
 			}
 		}
 	}
-	if (node->used == 0) {
+	if (node->used == 0 && clearing->table->levels == 1) {
 		free(node);
 		*link = NULL;
 	}
 }
 
-void sim_table_clear(struct sim_table *table, uint64_t entry, uint64_t count,
-		     void (*cleared)(struct sim_tce tce))
+struct sim_walk sim_table_clear(struct sim_table *table, uint64_t entry, uint64_t count,
+				void (*cleared)(struct sim_tce tce))
 {
 	struct clearing clearing = {
 		.table = table,
@@ -246,7 +320,63 @@ void sim_table_clear(struct sim_table *table, uint64_t entry, uint64_t count,
 		.cleared = cleared,
 	};
 
-	if (count > 0 && table->root) {
+	if (count == 0) {
+		return clearing.walk;
+	}
+	if (table->root) {
 		clear_node(&clearing, &table->root, table->height, 0);
+	}
+	if (table->levels == 1) {
+		return (struct sim_walk){.entries = count};
+	}
+	clearing.walk.skipped = (clearing.last >> table->leaf_shift) -
+				(clearing.from >> table->leaf_shift) + 1 - clearing.leaves;
+	return clearing.walk;
+}
+
+struct iteration {
+	const struct sim_table *table;
+	uint64_t from; /* a position */
+	bool (*visit)(void *userdata, uint64_t entry, struct sim_tce tce);
+	void *userdata;
+};
+
+/* Whether to go on. */
+static bool visit_node(const struct iteration *iteration, const struct sim_tce_node *node,
+		       unsigned int height, uint64_t base)
+{
+	uint64_t first = iteration->from > base ? iteration->from - base : 0;
+
+	for (unsigned int i = index_at(first, height); i < FANOUT; i++) {
+		uint64_t position = base + ((uint64_t)i << (height * FANOUT_SHIFT));
+		bool more = true;
+
+		if (height > 0 && node->child[i]) {
+			more = visit_node(iteration, node->child[i], height - 1, position);
+		} else if (height == 0 && node->tce[i].region) {
+			more = iteration->visit(iteration->userdata,
+						iteration->table->first + position,
+						unpack(node->tce[i]));
+		}
+		if (!more) {
+			return false;
+		}
+	}
+	return true;
+}
+
+void sim_table_iterate(const struct sim_table *table, uint64_t entry,
+		       bool (*visit)(void *userdata, uint64_t entry, struct sim_tce tce),
+		       void *userdata)
+{
+	struct iteration iteration = {
+		.table = table,
+		.from = entry > table->first ? entry - table->first : 0,
+		.visit = visit,
+		.userdata = userdata,
+	};
+
+	if (table->root && iteration.from < table->entries) {
+		(void)visit_node(&iteration, table->root, table->height, 0);
 	}
 }

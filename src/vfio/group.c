@@ -69,6 +69,13 @@ int group_attach(struct group *group, int container_fd, struct error *error)
 	return 0;
 }
 
+bool group_is_gone(const struct group *group)
+{
+	struct vfio_group_status status = {.argsz = sizeof(status)};
+
+	return kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_GET_STATUS, &status) == -ENODEV;
+}
+
 void group_done(struct group *group)
 {
 	if (group->attached) {

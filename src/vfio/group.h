@@ -31,5 +31,9 @@ struct group {
  */
 int group_attach(struct group *group, int container_fd, struct error *error);
 
+/* Whether all its devices were unplugged, or unbound: then it has left its container, whose ioctls
+ * answer EINVAL if it was the last. */
+bool group_is_gone(const struct group *group);
+
 /* Leave the container and close the fd. Takes GROUP_NULL. */
 void group_done(struct group *group);

@@ -21,6 +21,8 @@ static const int allowed_calls[] = {
 	SCMP_SYS(read),
 	SCMP_SYS(write),
 	SCMP_SYS(writev),
+	SCMP_SYS(pread64), /* a device's regions */
+	SCMP_SYS(pwrite64),
 	SCMP_SYS(close),
 	SCMP_SYS(fcntl),
 	SCMP_SYS(fstat),

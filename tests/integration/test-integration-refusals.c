@@ -15,7 +15,7 @@
 
 #define MEMORY_SIZE UINT64_C(0x100000)
 #define GPA         UINT64_C(0x200000)
-#define TOP         (UINT64_MAX - 0xfff) /* the last page's address */
+#define TOP         (UINT64_MAX - 0xffff) /* the address of the last page, of any size */
 
 /* How far an address space has come. */
 enum stage {
@@ -31,6 +31,7 @@ static const char *const stage_names[STAGE_COUNT] = {"empty", "memory", "group",
 
 struct space {
 	const struct world *world;
+	const struct lab_host *host;
 	DBusConnection *client;
 	char *path;
 	enum stage stage;
@@ -40,7 +41,8 @@ struct space {
 
 static void space_open(struct space *space, const struct world *world, enum stage stage)
 {
-	*space = (struct space){.world = world, .client = world->client, .stage = stage};
+	*space = (struct space){
+		.world = world, .host = world->host, .client = world->client, .stage = stage};
 	space->path = space_create(space->client, stage_names[stage]);
 	space->fd = memory_new(MEMORY_SIZE);
 	if (stage != STAGE_EMPTY && stage != STAGE_GROUP) {
@@ -48,7 +50,7 @@ static void space_open(struct space *space, const struct world *world, enum stag
 					      MEMORY_SIZE, 0, NULL);
 	}
 	if (stage >= STAGE_GROUP) {
-		attach(space->client, space->path, DEVICE_EDU, NULL);
+		attach(space->client, space->path, space->host->edu, NULL);
 	}
 	if (stage == STAGE_MAPPED) {
 		map(space->client, space->path, 0x10000, GPA, 0x4000, PROT_DEVICE_BOTH, NULL);
@@ -89,7 +91,8 @@ static struct picture take_picture(const struct space *space)
 
 static void refuse_memory_ranges(const struct space *space)
 {
-	static const struct {
+	const uint64_t page = (uint64_t)space->world->page_size;
+	const struct {
 		uint64_t offset;
 		uint64_t gpa;
 		uint64_t size;
@@ -97,12 +100,12 @@ static void refuse_memory_ranges(const struct space *space)
 		const char *refusal;
 	} cases[] = {
 		{0, 0, 0, 0, "InvalidArgument"},                          /* empty */
-		{0, 0, 0x800, 0, "InvalidArgument"},                      /* no whole page */
-		{0x800, 0, 0x1000, 0, "InvalidArgument"},                 /* offset inside a page */
-		{0, 0x800, 0x1000, 0, "InvalidArgument"},                 /* gpa inside a page */
+		{0, 0, page / 2, 0, "InvalidArgument"},                   /* no whole page */
+		{page / 2, 0, page, 0, "InvalidArgument"},                /* offset inside a page */
+		{0, page / 2, page, 0, "InvalidArgument"},                /* gpa inside a page */
 		{0, 0, MEMORY_SIZE + 0x10000, 0, "InvalidArgument"},      /* past the file's end */
 		{MEMORY_SIZE, 0, 0x10000, 0, "InvalidArgument"},          /* behind the file */
-		{TOP, 0, 0x10000, 0, "InvalidArgument"},                  /* offset wraps */
+		{TOP, 0, 0x20000, 0, "InvalidArgument"},                  /* offset wraps */
 		{0, TOP, 0x20000, 0, "InvalidArgument"},                  /* gpa wraps */
 		{0, GPA + MEMORY_SIZE, UINT64_MAX, 0, "InvalidArgument"}, /* wraps, not aligned */
 		{0, GPA + MEMORY_SIZE, UINT64_C(1) << 62, 0, "InvalidArgument"}, /* huge */
@@ -168,25 +171,28 @@ static void refuse_groups(const struct space *space)
 {
 	DBusConnection *client = space->client;
 	uint32_t group = 4294967295U;
+	char sibling[64];
 	char *other;
 
-	attach(client, space->path, DEVICE_NOT_VIABLE, "GroupNotViable");
-	assert_non_null(strstr(last_error_text(), "0003:01:00.1 is bound to e1000e"));
-	attach(client, space->path, DEVICE_UNBOUND, "GroupNotViable");
-	assert_non_null(strstr(last_error_text(), "vfio-pci"));
 	(void)call(client, space->path, BUS_INTERFACE_SPACE, "DetachGroup", "NotFound",
 		   DBUS_TYPE_UINT32, &group, DBUS_TYPE_INVALID);
-	detach(client, space->path, DEVICE_NIC, "NotFound");
+	detach(client, space->path, space->host->nic, "NotFound");
+	if (!space->host->has_tce) {
+		return;
+	}
+	attach(client, space->path, space->host->not_viable, "GroupNotViable");
+	(void)snprintf(sibling, sizeof(sibling), "%s is bound to e1000e", space->host->sibling);
+	assert_non_null(strstr(last_error_text(), sibling));
 	if (has_group(space)) {
-		attach(client, space->path, DEVICE_EDU, "GroupBusy");
+		attach(client, space->path, space->host->edu, "GroupBusy");
 		other = space_create(client, "rival");
-		attach(client, other, DEVICE_EDU, "GroupBusy");
+		attach(client, other, space->host->edu, "GroupBusy");
 		assert_non_null(strstr(last_error_text(), stage_names[space->stage]));
-		detach(client, other, DEVICE_EDU, "NotFound");
+		detach(client, other, space->host->edu, "NotFound");
 		space_close(client, other);
 	}
 	if (space->stage == STAGE_MAPPED) {
-		detach(client, space->path, DEVICE_EDU, "MemoryInUse");
+		detach(client, space->path, space->host->edu, "MemoryInUse");
 	}
 }
 
@@ -239,6 +245,7 @@ static void refuse_windows(const struct space *space)
 
 static void refuse_maps(const struct space *space)
 {
+	const uint64_t end = space->host->default_window;
 	const struct {
 		uint64_t iova;
 		uint64_t gpa;
@@ -250,19 +257,19 @@ static void refuse_maps(const struct space *space)
 		{0, GPA, 0x1000, 0, "InvalidArgument"},
 		{0, GPA, 0x1000, 4, "InvalidArgument"},
 		{0, GPA, 0x1000, UINT32_MAX, "InvalidArgument"},
-		{TOP, GPA, 0x2000, 3, "InvalidArgument"}, /* iova wraps */
-		{0, TOP, 0x2000, 3, "InvalidArgument"},   /* gpa wraps */
-		{0x800, GPA, 0x1000, 3, "PageSize"},      /* inside an IOMMU page */
+		{TOP, GPA, 0x20000, 3, "InvalidArgument"}, /* iova wraps */
+		{0, TOP, 0x20000, 3, "InvalidArgument"},   /* gpa wraps */
+		{0x800, GPA, 0x1000, 3, "PageSize"},       /* inside an IOMMU page */
 		{0, GPA + 0x800, 0x1000, 3, "PageSize"},
 		{0, GPA, 0x800, 3, "PageSize"},
 		{0, GPA - 0x1000, 0x2000, 3, "MemoryUnknown"}, /* begins before the memory */
 		{0, GPA + MEMORY_SIZE, 0x1000, 3, "MemoryUnknown"},
 		{0, GPA + MEMORY_SIZE - 0x1000, 0x2000, 3, "MemoryUnknown"},
-		{DEFAULT_WINDOW, GPA, 0x1000, 3, "OutsideWindow"},
-		{SECOND_WINDOW, GPA, 0x1000, 3, "OutsideWindow"},
+		{end, GPA, 0x1000, 3, "OutsideWindow"},
+		{space->host->second_window, GPA, 0x1000, 3, "OutsideWindow"},
 		/* The kernel checks the first page only, and writes behind its table. */
-		{DEFAULT_WINDOW - 0x1000, GPA, 0x2000, 3, "OutsideWindow"},
-		{DEFAULT_WINDOW - 0x1000, GPA, MEMORY_SIZE, 3, "OutsideWindow"},
+		{end - 0x1000, GPA, 0x2000, 3, "OutsideWindow"},
+		{end - 0x1000, GPA, MEMORY_SIZE, 3, "OutsideWindow"},
 	};
 
 	if (!has_group(space)) {
@@ -289,7 +296,7 @@ static void refuse_unmaps(const struct space *space)
 	uint64_t iova = 0x20000;
 
 	unmap(space->client, space->path, 0, 0, "InvalidArgument");
-	unmap(space->client, space->path, TOP, 0x2000, "InvalidArgument");
+	unmap(space->client, space->path, TOP, 0x20000, "InvalidArgument");
 	unmap(space->client, space->path, 0x20000, 0x1000, "NotMapped");
 	unmap(space->client, space->path, 0, UINT64_MAX, "NotMapped");
 	unmap(space->client, space->path, 0x10000, 0x5000, "NotMapped");
@@ -323,13 +330,16 @@ static void test_refusals(void **state)
 		refuse_memory_ranges, refuse_fds,    refuse_groups,     refuse_windows,
 		refuse_maps,          refuse_unmaps, refuse_signatures,
 	};
+	const struct world *world = *state;
+	/* Where no group can be attached there are no other stages. */
+	const unsigned int stages = world->host->has_tce ? STAGE_COUNT : STAGE_GROUP;
 
-	for (unsigned int stage = STAGE_EMPTY; stage < STAGE_COUNT; stage++) {
+	for (unsigned int stage = STAGE_EMPTY; stage < stages; stage++) {
 		struct space space;
 		struct picture before;
 		struct picture after;
 
-		space_open(&space, *state, (enum stage)stage);
+		space_open(&space, world, (enum stage)stage);
 		before = take_picture(&space);
 		for (size_t i = 0; i < sizeof(groups_of_refusals) / sizeof(*groups_of_refusals);
 		     i++) {
@@ -346,13 +356,30 @@ static void test_refusals(void **state)
 	}
 }
 
+static void test_group_without_driver(void **state)
+{
+	const struct world *world = *state;
+	char *space;
+
+	if (!world->host->unbound) {
+		skip_because("the host has no root port left for a device without a driver");
+	}
+	space = space_create(world->client, "no driver");
+	attach(world->client, space, world->host->unbound, "GroupNotViable");
+	assert_non_null(strstr(last_error_text(), "vfio-pci"));
+	space_close(world->client, space);
+	wait_until_nothing_is_left(world);
+}
+
 /* A third window: the kernel has two. */
 static void test_no_window_left(void **state)
 {
+	const struct world *world = *state;
 	struct space space;
 	struct window window;
 
-	space_open(&space, *state, STAGE_BOTH);
+	skip_without_tce(world);
+	space_open(&space, world, STAGE_BOTH);
 	window = create_window(space.client, space.path, (struct window){WINDOW_ANYWHERE, 0, 0, 0},
 			       NULL);
 	(void)create_window(space.client, space.path, (struct window){WINDOW_ANYWHERE, 0, 0, 0},
@@ -366,18 +393,49 @@ static void test_no_window_left(void **state)
 }
 
 /*
+ * The same when the default window is gone, and not at the cost of those that are made later: an
+ * LPAR's hypervisor that has refused one never makes another.
+ */
+static void test_no_window_left_without_the_default_one(void **state)
+{
+	const struct window wanted = {WINDOW_ANYWHERE, UINT64_C(1) << 30, 16, 1};
+	const struct world *world = *state;
+	struct space space;
+	uint64_t last = 0;
+
+	skip_without_tce(world);
+	space_open(&space, world, STAGE_BOTH);
+	remove_window(space.client, space.path, 0, NULL);
+	for (int round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < world->host->windows_without_default; i++) {
+			last = create_window(space.client, space.path, wanted, NULL).start;
+		}
+		(void)create_window(space.client, space.path, wanted, "NoWindowLeft");
+		remove_window(space.client, space.path, last, NULL);
+		if (world->host->windows_without_default == 2) {
+			remove_window(space.client, space.path, 0, NULL);
+		}
+	}
+	space_close(space.client, space.path);
+	(void)close(space.fd);
+	wait_until_nothing_is_left(world);
+}
+
+/*
  * Where a window starts is only known when it is there: one that is not where it was wanted is
  * removed again. What stays is the table of the default window, which the kernel makes at the first
  * CREATE.
  */
 static void test_window_start(void **state)
 {
+	const struct world *world = *state;
 	const struct window elsewhere = {UINT64_C(1) << 32, UINT64_C(1) << 30, 12, 1};
 	struct space space;
 	struct picture before;
 	struct picture after;
 
-	space_open(&space, *state, STAGE_BOTH);
+	skip_without_tce(world);
+	space_open(&space, world, STAGE_BOTH);
 	(void)create_window(space.client, space.path, elsewhere, "WindowStart");
 	assert_non_null(strstr(last_error_text(), "0x100000000"));
 	assert_non_null(strstr(last_error_text(), "0x800000000000000"));
@@ -392,9 +450,11 @@ static void test_window_start(void **state)
 
 static void test_read_only_memory(void **state)
 {
+	const struct world *world = *state;
 	struct space space;
 
-	space_open(&space, *state, STAGE_GROUP);
+	skip_without_tce(world);
+	space_open(&space, world, STAGE_GROUP);
 	(void)add_memory(space.client, space.path, space.fd, 0, 0, 0x10000, 1, NULL);
 	map(space.client, space.path, 0, 0, 0x1000, PROT_DEVICE_WRITES, "InvalidArgument");
 	map(space.client, space.path, 0, 0, 0x1000, PROT_DEVICE_BOTH, "InvalidArgument");
@@ -407,24 +467,30 @@ static void test_read_only_memory(void **state)
 /* An IOMMU page larger than the pages behind the memory. */
 static void test_large_iommu_pages(void **state)
 {
+	const struct world *world = *state;
+	uint32_t shift = world->page_size == 4096 ? 16 : world->host->huge_shift;
+	uint64_t size = UINT64_C(1) << shift;
 	struct space space;
 	struct window window;
+	int fd;
 
-	space_open(&space, *state, STAGE_BOTH);
-	if (space.world->page_size == 4096) {
-		window = create_window(space.client, space.path,
-				       (struct window){WINDOW_ANYWHERE, UINT64_C(1) << 30, 16, 1},
-				       NULL);
-		map(space.client, space.path, window.start, GPA, 0x10000, 3, "PageSize");
-	}
+	skip_without_tce(world);
+	space_open(&space, world, STAGE_GROUP);
+	fd = memory_new(size);
+	(void)add_memory(space.client, space.path, fd, 0, size, size, 0, NULL);
+	window = create_window(space.client, space.path,
+			       (struct window){WINDOW_ANYWHERE, 0, shift, 1}, NULL);
+	map(space.client, space.path, window.start, size, size, 3, "PageSize");
 	space_close(space.client, space.path);
+	(void)close(fd);
 	(void)close(space.fd);
-	wait_until_nothing_is_left(space.world);
+	wait_until_nothing_is_left(world);
 }
 
 /* A section and a mapping that end at 2^64. */
 static void test_end_of_addresses(void **state)
 {
+	const struct world *world = *state;
 	struct space space;
 	dbus_uint64_t iova = 0;
 	DBusMessage *reply;
@@ -433,7 +499,8 @@ static void test_end_of_addresses(void **state)
 	dbus_uint32_t prot = 0;
 	uint64_t last_page = UINT64_MAX - 0xffff;
 
-	space_open(&space, *state, STAGE_GROUP);
+	skip_without_tce(world);
+	space_open(&space, world, STAGE_GROUP);
 	(void)add_memory(space.client, space.path, space.fd, 0, last_page, 0x10000, 0, NULL);
 	map(space.client, space.path, 0, last_page, 0x10000, 3, NULL);
 	reply = call(space.client, space.path, BUS_INTERFACE_SPACE, "Translate", NULL,
@@ -450,9 +517,14 @@ static void test_end_of_addresses(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refusals),          cmocka_unit_test(test_no_window_left),
-		cmocka_unit_test(test_window_start),      cmocka_unit_test(test_read_only_memory),
-		cmocka_unit_test(test_large_iommu_pages), cmocka_unit_test(test_end_of_addresses),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_group_without_driver),
+		cmocka_unit_test(test_no_window_left),
+		cmocka_unit_test(test_no_window_left_without_the_default_one),
+		cmocka_unit_test(test_window_start),
+		cmocka_unit_test(test_read_only_memory),
+		cmocka_unit_test(test_large_iommu_pages),
+		cmocka_unit_test(test_end_of_addresses),
 	};
 
 	return cmocka_run_group_tests_name("refusals", tests, world_start, world_stop);

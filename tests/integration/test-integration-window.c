@@ -15,6 +15,7 @@
 /* An address space with the edu device, 16 MiB of memory, and the test's own view of them. */
 struct stage {
 	const struct world *world;
+	const struct lab_host *host;
 	DBusConnection *client;
 	char *space;
 	int fd;
@@ -24,15 +25,15 @@ struct stage {
 
 static void stage_open(struct stage *stage, const struct world *world)
 {
-	*stage = (struct stage){.world = world, .client = world->client};
+	*stage = (struct stage){.world = world, .host = world->host, .client = world->client};
 	stage->space = space_create(stage->client, "window");
-	attach(stage->client, stage->space, DEVICE_EDU, NULL);
+	attach(stage->client, stage->space, stage->host->edu, NULL);
 	stage->fd = memory_new(MEMORY_SIZE);
 	stage->memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, stage->fd, 0);
 	assert_true(stage->memory != MAP_FAILED);
 	stage->memory_id =
 		add_memory(stage->client, stage->space, stage->fd, 0, GPA, MEMORY_SIZE, 0, NULL);
-	dma_prepare(world, DEVICE_EDU);
+	dma_prepare(world, stage->host->edu);
 }
 
 static void stage_close(struct stage *stage)
@@ -67,7 +68,7 @@ static bool dma_arrives(struct stage *stage, uint64_t source_iova, uint64_t sour
 
 	fill_fresh(source, size);
 	memset(target, 0, size);
-	dma_copy(stage->world, DEVICE_EDU, source_iova, target_iova, size);
+	dma_copy(stage->world, stage->host->edu, source_iova, target_iova, size);
 	return memcmp(source, target, size) == 0;
 }
 
@@ -105,17 +106,19 @@ static uint64_t count_of(const struct stage *stage, const char *property)
 
 static void test_default_window(void **state)
 {
+	const struct world *world = *state;
 	struct stage stage;
+	uint64_t end;
 
-	stage_open(&stage, *state);
+	skip_without_tce(world);
+	stage_open(&stage, world);
+	end = stage.host->default_window;
 	assert_int_equal(get_count(stage.client, stage.space, BUS_INTERFACE_SPACE, "Windows"), 1);
 	map(stage.client, stage.space, 0, GPA, 0x4000, PROT_DEVICE_BOTH, NULL);
 	assert_true(dma_arrives(&stage, 0, 0, 0x2000, 0x2000));
 	/* The last pages of the window as well. */
-	map(stage.client, stage.space, DEFAULT_WINDOW - 0x2000, GPA + 0x8000, 0x2000,
-	    PROT_DEVICE_BOTH, NULL);
-	assert_true(dma_arrives(&stage, DEFAULT_WINDOW - 0x2000, 0x8000, DEFAULT_WINDOW - 0x1000,
-				0x9000));
+	map(stage.client, stage.space, end - 0x2000, GPA + 0x8000, 0x2000, PROT_DEVICE_BOTH, NULL);
+	assert_true(dma_arrives(&stage, end - 0x2000, 0x8000, end - 0x1000, 0x9000));
 	assert_int_equal(count_of(&stage, "Mappings"), 2);
 	assert_int_equal(count_of(&stage, "MappedBytes"), 0x6000);
 	check_translation(&stage, 0x1010, GPA + 0x1010, 0x2ff0, PROT_DEVICE_BOTH);
@@ -128,13 +131,15 @@ static void test_default_window(void **state)
 
 static void test_second_window(void **state)
 {
+	const struct world *world = *state;
 	struct stage stage;
 	struct window window;
 
-	stage_open(&stage, *state);
+	skip_without_tce(world);
+	stage_open(&stage, world);
 	window = create_window(stage.client, stage.space, (struct window){WINDOW_ANYWHERE, 0, 0, 0},
 			       NULL);
-	assert_int_equal(window.start, SECOND_WINDOW);
+	assert_int_equal(window.start, stage.host->second_window);
 	assert_true(window.size >= GPA + MEMORY_SIZE);
 	assert_true(window.page_shift >= 12);
 	assert_int_equal(get_count(stage.client, stage.space, BUS_INTERFACE_SPACE, "Windows"), 2);
@@ -157,10 +162,12 @@ static void test_second_window(void **state)
 
 static void test_window_instead_of_the_default_one(void **state)
 {
+	const struct world *world = *state;
 	struct stage stage;
 	struct window window;
 
-	stage_open(&stage, *state);
+	skip_without_tce(world);
+	stage_open(&stage, world);
 	remove_window(stage.client, stage.space, 0, NULL);
 	assert_int_equal(get_count(stage.client, stage.space, BUS_INTERFACE_SPACE, "Windows"), 0);
 	map(stage.client, stage.space, 0, GPA, 0x1000, PROT_DEVICE_BOTH, "OutsideWindow");
@@ -172,12 +179,23 @@ static void test_window_instead_of_the_default_one(void **state)
 	assert_int_equal(window.levels, 1);
 	map(stage.client, stage.space, 0, GPA, 0x2000, PROT_DEVICE_BOTH, NULL);
 	assert_true(dma_arrives(&stage, 0, 0, 0x1000, 0x1000));
-	/* Windows come and go while another is in use. */
+	check_locked_bytes(&stage);
+	stage_close(&stage);
+}
+
+static void test_windows_come_and_go_beside_another(void **state)
+{
+	const struct world *world = *state;
+	struct stage stage;
+
+	skip_without_tce(world);
+	stage_open(&stage, world);
+	map(stage.client, stage.space, 0, GPA, 0x2000, PROT_DEVICE_BOTH, NULL);
 	for (int i = 0; i < 3; i++) {
 		struct window other = create_window(
 			stage.client, stage.space, (struct window){WINDOW_ANYWHERE, 0, 0, 0}, NULL);
 
-		assert_int_equal(other.start, SECOND_WINDOW);
+		assert_int_equal(other.start, stage.host->second_window);
 		remove_window(stage.client, stage.space, other.start, NULL);
 	}
 	check_locked_bytes(&stage);
@@ -187,10 +205,15 @@ static void test_window_instead_of_the_default_one(void **state)
 
 static void test_levels_of_a_large_window(void **state)
 {
+	const struct world *world = *state;
 	struct stage stage;
 	struct window window;
 
-	stage_open(&stage, *state);
+	skip_without_tce(world);
+	if (world->host->max_levels == 1) {
+		skip_because("the host's tables have one level only");
+	}
+	stage_open(&stage, world);
 	/* 256 MiB of TCEs at once is more than the kernel allocates in one piece. */
 	window = create_window(stage.client, stage.space,
 			       (struct window){WINDOW_ANYWHERE, UINT64_C(1) << 37, 12, 0}, NULL);
@@ -206,9 +229,11 @@ static void test_levels_of_a_large_window(void **state)
 
 static void test_protection(void **state)
 {
+	const struct world *world = *state;
 	struct stage stage;
 
-	stage_open(&stage, *state);
+	skip_without_tce(world);
+	stage_open(&stage, world);
 	map(stage.client, stage.space, 0, GPA, 0x1000, PROT_DEVICE_READS, NULL);
 	map(stage.client, stage.space, 0x1000, GPA + 0x1000, 0x1000, PROT_DEVICE_WRITES, NULL);
 	assert_true(dma_arrives(&stage, 0, 0, 0x1000, 0x1000));
@@ -219,6 +244,7 @@ static void test_protection(void **state)
 
 static void test_list_mappings(void **state)
 {
+	const struct world *world = *state;
 	struct stage stage;
 	const dbus_uint64_t *quads = NULL;
 	int count = 0;
@@ -226,7 +252,8 @@ static void test_list_mappings(void **state)
 	dbus_uint32_t most = 2;
 	DBusMessage *reply;
 
-	stage_open(&stage, *state);
+	skip_without_tce(world);
+	stage_open(&stage, world);
 	for (uint64_t i = 0; i < 4; i++) {
 		map(stage.client, stage.space, i * 0x10000, GPA + i * 0x2000, 0x1000,
 		    PROT_DEVICE_BOTH, NULL);
@@ -250,37 +277,61 @@ static void test_list_mappings(void **state)
 	stage_close(&stage);
 }
 
+/* A group that comes later gets what is there: memory, windows, mappings. */
 static void test_two_groups(void **state)
 {
+	const struct world *world = *state;
 	struct stage stage;
 
-	stage_open(&stage, *state);
+	skip_without_tce(world);
+	stage_open(&stage, world);
 	map(stage.client, stage.space, 0, GPA, 0x4000, PROT_DEVICE_BOTH, NULL);
-	/* A group that comes later gets what is there: memory, windows, mappings. */
-	attach(stage.client, stage.space, DEVICE_EDU_2, NULL);
+	attach(stage.client, stage.space, stage.host->nic, NULL);
 	assert_int_equal(get_count(stage.client, stage.space, BUS_INTERFACE_SPACE, "Containers"),
 			 2);
-	dma_prepare(stage.world, DEVICE_EDU_2);
-	memset(stage.memory, 0x5a, 256);
-	memset(stage.memory + 0x2000, 0, 256);
-	dma_copy(stage.world, DEVICE_EDU_2, 0, 0x2000, 256);
-	assert_memory_equal(stage.memory, stage.memory + 0x2000, 256);
 	check_locked_bytes(&stage);
+	assert_true(dma_arrives(&stage, 0, 0, 0x2000, 0x2000));
 	/* And the first keeps it when the second leaves. */
-	detach(stage.client, stage.space, DEVICE_EDU_2, NULL);
+	detach(stage.client, stage.space, stage.host->nic, NULL);
 	assert_true(dma_arrives(&stage, 0, 0, 0x2000, 0x2000));
 	check_locked_bytes(&stage);
 	stage_close(&stage);
 }
 
+static void test_dma_of_a_second_group(void **state)
+{
+	const struct world *world = *state;
+	struct stage stage;
+
+	skip_without_tce(world);
+	if (!world->host->edu_2) {
+		skip_because("the host has no second device that can do DMA on command");
+	}
+	stage_open(&stage, world);
+	map(stage.client, stage.space, 0, GPA, 0x4000, PROT_DEVICE_BOTH, NULL);
+	attach(stage.client, stage.space, stage.host->edu_2, NULL);
+	dma_prepare(stage.world, stage.host->edu_2);
+	memset(stage.memory, 0x5a, 256);
+	memset(stage.memory + 0x2000, 0, 256);
+	dma_copy(stage.world, stage.host->edu_2, 0, 0x2000, 256);
+	assert_memory_equal(stage.memory, stage.memory + 0x2000, 256);
+	detach(stage.client, stage.space, stage.host->edu_2, NULL);
+	assert_true(dma_arrives(&stage, 0, 0, 0x2000, 0x2000));
+	stage_close(&stage);
+}
+
 static void test_memory_comes_and_goes(void **state)
 {
+	const struct world *world = *state;
+	uint64_t page = (uint64_t)world->page_size;
 	struct stage stage;
-	int other = memory_new(0x10000);
+	int other;
 	uint32_t id;
 
-	stage_open(&stage, *state);
-	id = add_memory(stage.client, stage.space, other, 0x4000, GPA + MEMORY_SIZE, 0xc000, 0,
+	skip_without_tce(world);
+	stage_open(&stage, world);
+	other = memory_new(4 * page);
+	id = add_memory(stage.client, stage.space, other, page, GPA + MEMORY_SIZE, 3 * page, 0,
 			NULL);
 	assert_int_not_equal(id, stage.memory_id);
 	assert_int_equal(get_count(stage.client, stage.space, BUS_INTERFACE_SPACE, "Memory"), 2);
@@ -303,10 +354,12 @@ int main(void)
 		cmocka_unit_test(test_default_window),
 		cmocka_unit_test(test_second_window),
 		cmocka_unit_test(test_window_instead_of_the_default_one),
+		cmocka_unit_test(test_windows_come_and_go_beside_another),
 		cmocka_unit_test(test_levels_of_a_large_window),
 		cmocka_unit_test(test_protection),
 		cmocka_unit_test(test_list_mappings),
 		cmocka_unit_test(test_two_groups),
+		cmocka_unit_test(test_dma_of_a_second_group),
 		cmocka_unit_test(test_memory_comes_and_goes),
 	};
 

@@ -81,16 +81,19 @@ static void set_limits(void)
 	}
 }
 
-static pid_t start_spaprd(bool real, bool limited)
+/* Where the lab's hosts are emulated ones, a refused DMA doesn't freeze its PE. */
+static pid_t start_spaprd(const struct world *world, bool limited, bool freezes)
 {
 	char path[PATH_MAX];
-	char simulate[64] = "--simulate=powernv9";
+	char simulate[96];
+	char memlock[40] = "";
 	pid_t pid;
 
 	if (limited) {
-		(void)snprintf(simulate, sizeof(simulate), "--simulate=powernv9,memlock=%" PRIu64,
-			       LIMIT_LOCKED);
+		(void)snprintf(memlock, sizeof(memlock), ",memlock=%" PRIu64, LIMIT_LOCKED);
 	}
+	(void)snprintf(simulate, sizeof(simulate), "--simulate=%s,faults=%s%s", world->host->name,
+		       freezes ? "freeze" : "ignore", memlock);
 	spaprd_path(path);
 	pid = fork();
 	if (pid == 0) {
@@ -99,7 +102,7 @@ static pid_t start_spaprd(bool real, bool limited)
 		}
 		/* End in order when the test dies. */
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-		execl(path, path, real ? NULL : simulate, NULL);
+		execl(path, path, world->real ? NULL : simulate, NULL);
 		_exit(127);
 	}
 	return pid;
@@ -144,47 +147,56 @@ static unsigned int count_idle_fds(pid_t pid)
 	return least;
 }
 
-static void warm_up(DBusConnection *client)
+static void warm_up(const struct world *world)
 {
-	char *space = space_create(client, "warm-up");
+	char *space = space_create(world->client, "warm-up");
 
-	attach(client, space, DEVICE_EDU, NULL);
-	space_close(client, space);
+	attach(world->client, space, world->host->edu, world->host->has_tce ? NULL : "Unsupported");
+	space_close(world->client, space);
 }
 
-static int start(void **state, bool limited)
+static int start(void **state, bool limited, bool freezes)
 {
 	static struct world world;
-	const char *kind = getenv("SPAPRD_TEST_WORLD");
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	world = (struct world){.bus = PRIVATE_BUS_NONE};
-	world.real = kind && strcmp(kind, "real") == 0;
+	world.real = lab_host_is_real();
 	world.page_size = sysconf(_SC_PAGESIZE);
+	world.host = lab_host_find();
 	*state = &world;
+	if (!world.host) {
+		print_error("no host that these tests know\n");
+		return -1;
+	}
 	if (private_bus_start(&world.bus) < 0) {
 		return -1;
 	}
 	world.client = client_open();
-	world.spaprd = start_spaprd(world.real, limited);
+	world.spaprd = start_spaprd(&world, limited, freezes);
 	if (world.spaprd < 0) {
 		return -1;
 	}
 	wait_for(name_is_owned, &world, "spaprd owns its name");
 	/* Once through, so that what is opened on first use is open. */
-	warm_up(world.client);
+	warm_up(&world);
 	world.idle_fds = count_idle_fds(world.spaprd);
 	return 0;
 }
 
 int world_start(void **state)
 {
-	return start(state, false);
+	return start(state, false, false);
 }
 
 int world_start_limited(void **state)
 {
-	return start(state, true);
+	return start(state, true, false);
+}
+
+int world_start_freezing(void **state)
+{
+	return start(state, false, true);
 }
 
 int world_stop(void **state)
@@ -610,9 +622,10 @@ static bool is_left(uint64_t number, uint64_t idle, const char *what)
 
 static bool nothing_is_left(void *userdata)
 {
-	static const char *const statistics[] = {"open_containers",    "open_groups",  "containers",
-						 "registered_regions", "pinned_bytes", "windows",
-						 "locked_bytes",       "mapped_tces"};
+	static const char *const statistics[] = {
+		"open_containers", "open_groups",        "open_devices",
+		"containers",      "registered_regions", "pinned_bytes",
+		"windows",         "locked_bytes",       "mapped_tces"};
 	const struct world *world = userdata;
 
 	if (is_left((uint64_t)find_worker(world, NULL), 0, "worker") ||

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The world that an integration test runs in: a private bus with spaprd on it, over the simulated
+ * The world that an integration test runs in: a private bus with spaprd on it, over a simulated
  * host or, when SPAPRD_TEST_WORLD=real, over the running kernel. Tests don't ask which one it is,
- * except where the means of looking differ (this file and dma.h).
- *
- * Both worlds have the same devices: see the DEVICE_ constants.
+ * except where the means of looking differ (this file and dma.h). What differs between hosts is in
+ * lab_host.h; a test that can mean nothing on a host says so with skip_because.
  */
 #pragma once
 
@@ -20,29 +19,44 @@
 #include <dbus/dbus.h>
 
 #include "common/names.h"
+#include "lab_host.h"
 #include "support/private_bus.h"
 
-#define DEVICE_EDU        "0000:01:00.0" /* alone in a viable group, can do DMA */
-#define DEVICE_NIC        "0001:01:00.0" /* alone in a viable group */
-#define DEVICE_EDU_2      "0002:01:00.0" /* like the first */
-#define DEVICE_NOT_VIABLE "0003:01:00.0" /* its sibling is bound to another driver */
-#define DEVICE_UNBOUND    "0004:01:00.0" /* has no driver, so its group has no node */
-
 #define WINDOW_ANYWHERE    UINT64_MAX
-#define DEFAULT_WINDOW     UINT64_C(0x80000000) /* its size; it starts at 0 */
-#define SECOND_WINDOW      (UINT64_C(1) << 59)  /* where powernv puts it */
 #define PROT_DEVICE_READS  1U
 #define PROT_DEVICE_WRITES 2U
 #define PROT_DEVICE_BOTH   3U
 
 struct world {
 	bool real;
+	const struct lab_host *host;
 	struct private_bus bus;
 	pid_t spaprd;
 	DBusConnection *client; /* the test's own connection */
 	long page_size;
 	unsigned int idle_fds; /* that spaprd has open when nobody uses it */
 };
+
+/*
+ * Leave the test, as one that has neither passed nor failed; the sentence, without a full stop,
+ * says why. The lab looks for that line.
+ */
+#define skip_because(...)                                 \
+	do {                                              \
+		print_message("skipped: %s: ", __func__); \
+		print_message(__VA_ARGS__);               \
+		print_message("\n");                      \
+		skip();                                   \
+	} while (0)
+
+/* What most of the service is about, it can't do without. */
+#define skip_without_tce(world)                                                                 \
+	do {                                                                                    \
+		if (!(world)->host->has_tce) {                                                  \
+			skip_because("the host has no TCEs, and only with them can a group be " \
+				     "attached");                                               \
+		}                                                                               \
+	} while (0)
 
 /* For cmocka's group set-up and tear-down; the state is a struct world. */
 int world_start(void **state);
@@ -53,6 +67,9 @@ int world_stop(void **state);
  * CAP_IPC_LOCK), and LIMIT_FDS files.
  */
 int world_start_limited(void **state);
+
+/* A simulated host where a refused DMA freezes its PE, as real hardware does. */
+int world_start_freezing(void **state);
 
 #define LIMIT_LOCKED (UINT64_C(6) << 20)
 #define LIMIT_FDS    64

@@ -23,7 +23,7 @@ readonly LAB_TEST_SECONDS=120
 readonly LAB_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 readonly LAB_EMULATOR_SUITES=bookworm-backports,bookworm
 readonly LAB_SYSROOT_SUITE=bookworm
-readonly LAB_SYSROOT_PACKAGES=(libc6-dev linux-libc-dev libdbus-1-dev libfdt-dev libsystemd-dev libcmocka-dev
+readonly LAB_SYSROOT_PACKAGES=(libc6-dev linux-libc-dev libdbus-1-dev libfdt-dev libinih-dev libsystemd-dev libcmocka-dev
 	libseccomp-dev libsmartcols-dev libexpat1-dev dbus-daemon dbus-bin busybox-static systemd)
 
 # Inserted in this order where the kernel has them as modules; e1000e is there to make a group that is not viable.

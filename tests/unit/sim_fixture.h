@@ -106,10 +106,14 @@ static inline void sim_fixture_fail_next(struct sim_fixture *fixture, const char
 	assert_int_equal(sim_fixture_reply(fixture, 78).code, ERROR_NONE);
 }
 
+/* The same, for one delay. */
 static inline void sim_fixture_delay(struct sim_fixture *fixture, const char *operation,
 				     uint32_t milliseconds)
 {
-	assert_int_equal(sim_control_delay(fixture->control, 79, operation, milliseconds), 0);
+	struct sim_rule rule = {.milliseconds = milliseconds, .times = 1};
+
+	sim_rule_name(&rule, operation);
+	assert_int_equal(sim_control_add_rule(fixture->control, 79, &rule), 0);
 	assert_int_equal(sim_fixture_reply(fixture, 79).code, ERROR_NONE);
 }
 

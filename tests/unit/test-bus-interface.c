@@ -132,7 +132,7 @@ static void test_built_in_xml(void **state)
 		{{.name = BUS_INTERFACE_DEVICE, .xml = interface_xml_device}, 6},
 		{{.name = BUS_INTERFACE_SPACE, .xml = interface_xml_address_space}, 21},
 		{{.name = BUS_INTERFACE_CONTAINER, .xml = interface_xml_container}, 7},
-		{{.name = BUS_INTERFACE_SIMULATOR, .xml = interface_xml_simulator}, 5},
+		{{.name = BUS_INTERFACE_SIMULATOR, .xml = interface_xml_simulator}, 13},
 	};
 
 	(void)state;

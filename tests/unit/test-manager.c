@@ -6,6 +6,7 @@
 #include "broker/manager.h"
 #include "broker/programs.h"
 #include "broker/simulator.h"
+#include "sim/eeh.h"
 #include "sim_fixture.h"
 
 #define GROUP_FREE       0U
@@ -28,6 +29,8 @@ struct stage {
 	bool answered;
 	struct error error;
 	struct sim_statistics statistics;
+	uint32_t rule;
+	size_t rules;
 };
 
 static struct stage stage;
@@ -314,6 +317,8 @@ static void handle_reply(void *userdata, const struct sim_control_reply *reply)
 	stage.answered = true;
 	stage.error.code = reply->code;
 	stage.statistics = reply->statistics;
+	stage.rule = reply->rule;
+	stage.rules = reply->rule_count;
 }
 
 static void test_verbs(void **state)
@@ -332,6 +337,49 @@ static void test_verbs(void **state)
 	expect(simulator_delay(stage.simulator, "VFIO_SET_IOMMU", 1, handle_reply, NULL,
 			       &stage.error),
 	       ERROR_NONE);
+}
+
+static void test_verbs_about_rules(void **state)
+{
+	struct sim_rule rule = {.errnum = 5};
+
+	(void)state;
+	sim_rule_name(&rule, "VFIO_EEH_PE_RESET_HOT");
+	expect(simulator_add_rule(stage.simulator, &rule, handle_reply, NULL, &stage.error),
+	       ERROR_NONE);
+	assert_int_equal(stage.rule, 1);
+	expect(simulator_list_rules(stage.simulator, handle_reply, NULL, &stage.error), ERROR_NONE);
+	assert_int_equal(stage.rules, 1);
+	expect(simulator_remove_rule(stage.simulator, 2, handle_reply, NULL, &stage.error),
+	       ERROR_NOT_FOUND);
+	expect(simulator_clear_rules(stage.simulator, handle_reply, NULL, &stage.error),
+	       ERROR_NONE);
+	expect(simulator_list_rules(stage.simulator, handle_reply, NULL, &stage.error), ERROR_NONE);
+	assert_int_equal(stage.rules, 0);
+	rule.errnum = 0;
+	expect(simulator_add_rule(stage.simulator, &rule, handle_reply, NULL, &stage.error),
+	       ERROR_INVALID_ARGUMENT);
+}
+
+static void test_verbs_about_hardware(void **state)
+{
+	(void)state;
+	expect(simulator_freeze(stage.simulator, 0, SIM_FREEZE_DMA, handle_reply, NULL,
+				&stage.error),
+	       ERROR_NONE);
+	expect(simulator_freeze(stage.simulator, 4096, SIM_FREEZE_DMA, handle_reply, NULL,
+				&stage.error),
+	       ERROR_NOT_FOUND);
+	expect(simulator_dump(stage.simulator, 0, 0, 9, handle_reply, NULL, &stage.error),
+	       ERROR_NONE);
+	expect(simulator_dump(stage.simulator, 4096, 0, 9, handle_reply, NULL, &stage.error),
+	       ERROR_NOT_FOUND);
+	expect(simulator_plug(stage.simulator, EDU, handle_reply, NULL, &stage.error), ERROR_BUSY);
+	expect(simulator_unplug(stage.simulator, EDU, handle_reply, NULL, &stage.error),
+	       ERROR_NONE);
+	expect(simulator_unplug(stage.simulator, EDU, handle_reply, NULL, &stage.error),
+	       ERROR_NOT_FOUND);
+	expect(simulator_plug(stage.simulator, EDU, handle_reply, NULL, &stage.error), ERROR_NONE);
 }
 
 /* Verbs that wait are bounded, and all are answered. */
@@ -371,6 +419,8 @@ int main(void)
 		TEST(test_worker_lost_during_attach),
 		TEST(test_stop),
 		TEST(test_verbs),
+		TEST(test_verbs_about_rules),
+		TEST(test_verbs_about_hardware),
 		TEST(test_many_verbs),
 	};
 

@@ -260,16 +260,46 @@ static void test_pinned_pages_outlive_their_mapping(void **state)
 	sim_space_close(kernel, &space);
 }
 
+/* Memory that nobody told the seam of: the bytes move where they lie. */
+static void test_plain_memory(void **state)
+{
+	struct sim_fixture *fixture = *state;
+	struct kernel *kernel = fixture->kernel;
+	struct sim_space space = sim_space_open(kernel, GROUP_EDU);
+	uint8_t *plain = aligned_alloc(65536, MIB);
+	struct sim_control_reply reply;
+
+	assert_non_null(plain);
+	memset(plain, 'p', MIB);
+	assert_int_equal(sim_register(kernel, space.container, plain, MIB), 0);
+	assert_int_equal(sim_map_dma(kernel, space.container, 0, plain, MIB), 0);
+	assert_int_equal(sim_control_dma_write(fixture->control, 1, EDU, 0x1ffe, "here", 4), 0);
+	assert_int_equal(sim_fixture_reply(fixture, 1).code, ERROR_NONE);
+	assert_memory_equal(plain + 0x1ffd, "pherep", 6);
+	assert_int_equal(sim_control_dma_read(fixture->control, 2, EDU, 0x1ffd, 6), 0);
+	reply = sim_fixture_reply(fixture, 2);
+	assert_int_equal(reply.code, ERROR_NONE);
+	assert_memory_equal(reply.data, "pherep", 6);
+	sim_control_reply_done(&reply);
+	sim_space_close(kernel, &space);
+	free(plain);
+}
+
 static void test_memory_that_cannot_be_registered(void **state)
 {
 	struct sim_fixture *fixture = *state;
 	struct kernel *kernel = fixture->kernel;
 	struct sim_space space = sim_space_open(kernel, GROUP_EDU);
 	struct sim_test_memory memory = sim_test_memory_new(kernel, 2 * MIB);
-	uint8_t *plain = aligned_alloc(4096, MIB);
+	void *plain = mmap(NULL, MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	void *address = NULL;
 
-	/* Not mapped through the seam. */
+	/* Not to be written, not mapped at all, and partly so. */
+	assert_ptr_not_equal(plain, MAP_FAILED);
+	assert_int_equal(sim_register(kernel, space.container, plain, MIB), -EFAULT);
+	assert_int_equal(mprotect(plain, MIB / 2, PROT_READ | PROT_WRITE), 0);
+	assert_int_equal(sim_register(kernel, space.container, plain, MIB), 128);
+	assert_int_equal(munmap(plain, MIB), 0);
 	assert_int_equal(sim_register(kernel, space.container, plain, MIB), -EFAULT);
 	/* Mapped read-only. */
 	assert_int_equal(kernel_map(kernel, memory.fd, 0, MIB, PROT_READ, &address), 0);
@@ -286,7 +316,6 @@ static void test_memory_that_cannot_be_registered(void **state)
 	assert_int_equal(ftruncate(memory.fd, 8192), 0);
 	assert_int_equal(sim_register(kernel, space.container, memory.bytes, MIB), 2);
 	assert_int_equal(sim_fixture_statistics(fixture).pinned_bytes, MIB / 2);
-	free(plain);
 	sim_test_memory_done(kernel, &memory);
 	sim_space_close(kernel, &space);
 }
@@ -375,14 +404,47 @@ static void test_rules_that_make_no_sense(void **state)
 
 	assert_int_equal(sim_control_fail_next(fixture->control, 1, "VFIO_NOTHING", 0, EIO), 0);
 	assert_int_equal(sim_fixture_reply(fixture, 1).code, ERROR_INVALID_ARGUMENT);
-	assert_int_equal(sim_control_fail_next(fixture->control, 2, "VFIO_IOMMU_MAP_DMA", 0, 0), 0);
-	assert_int_equal(sim_fixture_reply(fixture, 2).code, ERROR_INVALID_ARGUMENT);
+	assert_int_equal(sim_control_remove_rule(fixture->control, 2, 1), 0);
+	assert_int_equal(sim_fixture_reply(fixture, 2).code, ERROR_NOT_FOUND);
 	assert_int_equal(sim_control_fail_next(fixture->control, 3, "VFIO_IOMMU_MAP_DMA", 0, -5),
 			 0);
 	assert_int_equal(sim_fixture_reply(fixture, 3).code, ERROR_INVALID_ARGUMENT);
 	assert_int_equal(sim_control_delay(fixture->control, 4, "VFIO_IOMMU_MAP_DMA", UINT32_MAX),
 			 0);
 	assert_int_equal(sim_fixture_reply(fixture, 4).code, ERROR_INVALID_ARGUMENT);
+}
+
+/* What lasts, and the odd answers that a kernel gives (H1). */
+static void test_lasting_rules(void **state)
+{
+	struct sim_rule rule = {.result = 1, .every = 2};
+	struct sim_fixture *fixture = *state;
+	struct kernel *kernel = fixture->kernel;
+	struct sim_space space = sim_space_open(kernel, GROUP_EDU);
+	struct sim_control_reply reply;
+	uint32_t id;
+
+	sim_rule_name(&rule, "VFIO_IOMMU_UNMAP_DMA");
+	assert_int_equal(sim_control_add_rule(fixture->control, 1, &rule), 0);
+	id = sim_fixture_reply(fixture, 1).rule;
+	assert_int_not_equal(id, 0);
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(sim_unmap_dma(kernel, space.container, 0, MIB),
+				 i % 2 == 1 ? 1 : -EPERM);
+	}
+	assert_int_equal(sim_control_list_rules(fixture->control, 2), 0);
+	reply = sim_fixture_reply(fixture, 2);
+	assert_int_equal(reply.rule_count, 1);
+	assert_int_equal(reply.rules[0].id, id);
+	assert_int_equal(reply.rules[0].acted, 3);
+	assert_memory_equal(&reply.rules[0].rule, &rule, sizeof(rule));
+	sim_control_reply_done(&reply);
+	assert_int_equal(sim_control_clear_rules(fixture->control, 3), 0);
+	assert_int_equal(sim_fixture_reply(fixture, 3).code, ERROR_NONE);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(sim_unmap_dma(kernel, space.container, 0, MIB), -EPERM);
+	}
+	sim_space_close(kernel, &space);
 }
 
 static double now(void)
@@ -508,10 +570,12 @@ int main(void)
 		TEST(test_largest_dma),
 		TEST(test_faults_are_told),
 		TEST(test_pinned_pages_outlive_their_mapping),
+		TEST(test_plain_memory),
 		TEST(test_memory_that_cannot_be_registered),
 		TEST(test_file_that_shrinks),
 		TEST(test_registration_of_pieces),
 		TEST(test_fail_next),
+		TEST(test_lasting_rules),
 		TEST(test_rules_that_make_no_sense),
 		TEST(test_delay_holds_up_its_caller_only),
 		TEST(test_many_threads),

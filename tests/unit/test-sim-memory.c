@@ -37,6 +37,16 @@ static void test_h1_half_mapped_range_returns_pages_pinned(void **state)
 	assert_int_equal(unregister_memory(fixture, USER_ADDRESS, 4 * MIB), -ENOENT);
 }
 
+static void test_device_registers_cannot_be_registered(void **state)
+{
+	struct fixture *fixture = *state;
+	struct sim_pieces pieces = one_piece(&nothing_operations, NULL, MIB, 12);
+
+	pieces.piece[0].registers = true;
+	assert_int_equal(register_pieces(fixture, USER_ADDRESS, MIB, pieces), -EFAULT);
+	assert_int_equal(locked(fixture), 0);
+}
+
 static void test_h17_regions_are_exact(void **state)
 {
 	struct fixture *fixture = *state;
@@ -50,6 +60,34 @@ static void test_h17_regions_are_exact(void **state)
 	/* Two regions side by side aren't one. */
 	assert_int_equal(unregister_memory(fixture, USER_ADDRESS, 2 * size), -ENOENT);
 	assert_int_equal(locked(fixture), 2 * size);
+}
+
+static void test_h17_overlap_is_seen_last(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t size = 4 * MIB;
+
+	assert_int_equal(register_memory(fixture, USER_ADDRESS, size), 0);
+	assert_int_equal(register_memory(fixture, USER_ADDRESS + 2 * size, size), 0);
+	/* What overlaps is charged and pinned first. */
+	fixture->caller.memlock_limit = 3 * size - 4 * KIB;
+	assert_int_equal(register_memory(fixture, USER_ADDRESS + MIB, size), -ENOMEM);
+	fixture->caller.memlock_limit = 3 * size;
+	assert_int_equal(register_pieces(fixture, USER_ADDRESS + MIB, size,
+					 one_piece(&nothing_operations, NULL, MIB, 12)),
+			 256);
+	assert_int_equal(register_pieces(fixture, USER_ADDRESS + MIB, size, SIM_PIECES_NONE),
+			 -EFAULT);
+	assert_int_equal(register_memory(fixture, USER_ADDRESS + MIB, size), -EINVAL);
+	/* On either side, and around. */
+	assert_int_equal(register_memory(fixture, USER_ADDRESS + 2 * size - MIB, size), -EINVAL);
+	assert_int_equal(register_memory(fixture, USER_ADDRESS - MIB, MIB + 4 * KIB), -EINVAL);
+	fixture->caller.memlock_limit = NO_LIMIT;
+	assert_int_equal(register_memory(fixture, USER_ADDRESS - MIB, 4 * size), -EINVAL);
+	assert_int_equal(locked(fixture), 2 * size);
+	assert_int_equal(register_memory(fixture, USER_ADDRESS + size, size), 0);
+	assert_int_equal(unregister_memory(fixture, USER_ADDRESS + size, size), 0);
+	assert_int_equal(statistics(fixture).registered_regions, 2);
 }
 
 static void test_h18_unregister_while_mapped_leaks(void **state)
@@ -275,7 +313,9 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		MODEL_TEST(test_register_refusals),
 		MODEL_TEST(test_h1_half_mapped_range_returns_pages_pinned),
+		MODEL_TEST(test_device_registers_cannot_be_registered),
 		MODEL_TEST(test_h17_regions_are_exact),
+		MODEL_TEST(test_h17_overlap_is_seen_last),
 		MODEL_TEST(test_h18_unregister_while_mapped_leaks),
 		MODEL_TEST(test_h22_map_needs_registration),
 		MODEL_TEST(test_h19_regions_belong_to_the_process),

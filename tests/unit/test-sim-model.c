@@ -152,7 +152,6 @@ static void test_get_device_fd(void **state)
 
 	assert_int_equal(get_device(fixture, "0000:01:00.7"), -ENODEV);
 	assert_int_equal(get_device(fixture, E1000E), -ENODEV);
-	assert_int_equal(get_device(fixture, EDU), -EOPNOTSUPP);
 	assert_int_equal(value_ioctl(fixture, fixture->group, VFIO_GROUP_UNSET_CONTAINER, 0), 0);
 	assert_int_equal(get_device(fixture, EDU), -EINVAL);
 	assert_int_equal(get_device(fixture, E1000E), -ENODEV);
@@ -376,6 +375,8 @@ static void test_dma_faults(void **state)
 	struct fixture *fixture = *state;
 	struct buffer *buffer = register_buffer(fixture, 64 * KIB);
 
+	/* Else the first of them would be the last. */
+	fixture->host->settings.freezes = false;
 	expect_fault(fixture, EDU, false, 0, "in no window");
 	expect_fault(fixture, E1000E, false, 0, "no container");
 	assert_int_equal(map(fixture, 0, USER_ADDRESS, 4 * KIB, VFIO_DMA_MAP_FLAG_READ), 0);

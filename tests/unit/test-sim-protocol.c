@@ -73,8 +73,11 @@ static void test_heads(void **state)
 
 static void test_bodies_of_wrong_size(void **state)
 {
-	static const uint32_t types[] = {SIM_IOCTL, SIM_DMA_READ, SIM_DMA_WRITE, SIM_FAIL_NEXT,
-					 SIM_DELAY};
+	static const uint32_t types[] = {
+		SIM_IOCTL,  SIM_DMA_READ, SIM_DMA_WRITE,   SIM_FAIL_NEXT,
+		SIM_DELAY,  SIM_ADD_RULE, SIM_REMOVE_RULE, SIM_FREEZE,
+		SIM_UNPLUG, SIM_PLUG,     SIM_DUMP,
+	};
 	struct sim_fixture *fixture = *state;
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -98,6 +101,11 @@ static void test_names_without_an_end(void **state)
 	packet.head.type = SIM_FAIL_NEXT;
 	packet.head.size = sizeof(struct sim_rule);
 	expect_hang_up(fixture, &packet, sizeof(packet.head) + sizeof(struct sim_rule), NULL, 0);
+	packet.head.type = SIM_ADD_RULE;
+	expect_hang_up(fixture, &packet, sizeof(packet.head) + sizeof(struct sim_rule), NULL, 0);
+	packet.head.type = SIM_UNPLUG;
+	packet.head.size = sizeof(struct sim_device_request);
+	expect_hang_up(fixture, &packet, sizeof(packet.head) + packet.head.size, NULL, 0);
 	packet.head.type = SIM_OPEN;
 	packet.head.size = SIM_PATH_SIZE;
 	expect_hang_up(fixture, &packet, sizeof(packet.head) + SIM_PATH_SIZE, NULL, 0);

@@ -88,7 +88,9 @@ static int script_ioctl(struct kernel *kernel, int fd, unsigned long request, vo
 	switch (request) {
 	case VFIO_GROUP_GET_STATUS:
 		assert_int_equal(fd, GROUP_FD);
-		((struct vfio_group_status *)argument)->flags = expected->flags;
+		if (expected->result == 0) {
+			((struct vfio_group_status *)argument)->flags = expected->flags;
+		}
 		break;
 	case VFIO_GROUP_SET_CONTAINER:
 		assert_int_equal(*(int *)argument, CONTAINER_FD);
@@ -146,6 +148,10 @@ static struct script script_make(const struct expectation *expectations)
 #define STATUS(bits)                                              \
 	{                                                         \
 		.request = VFIO_GROUP_GET_STATUS, .flags = (bits) \
+	}
+#define GONE                                                        \
+	{                                                           \
+		.request = VFIO_GROUP_GET_STATUS, .result = -ENODEV \
 	}
 #define JOIN(outcome)                                                    \
 	{                                                                \
@@ -358,6 +364,9 @@ static void test_map_in_chunks(void **state)
 							  UNMAP(0, 0x20005000, 0),
 							  MAP(0, 0x1000, 1),
 							  MAP(0, 0x1000, -EINVAL),
+							  STATUS(VIABLE),
+							  MAP(0, 0x1000, -EINVAL),
+							  GONE,
 							  MAP(0, 0x1000, -ENOMEM),
 							  UNMAP(0, 0x1000, 1),
 							  LEAVE,
@@ -376,6 +385,9 @@ static void test_map_in_chunks(void **state)
 	assert_int_equal(map(container, 0x1000, &error), ERROR_KERNEL);
 	assert_int_equal(error.errnum, 0);
 	assert_int_equal(map(container, 0x1000, &error), ERROR_PAGE_SIZE);
+	/* The same errno, when the container has lost its IOMMU with its last group. */
+	assert_int_equal(map(container, 0x1000, &error), ERROR_NOT_FOUND);
+	assert_int_equal(error.errnum, ENODEV);
 	assert_int_equal(map(container, 0x1000, &error), ERROR_TABLE_MEMORY);
 	assert_int_equal(container_unmap(container, (struct range){0, 0x1000}, &error),
 			 ERROR_KERNEL);

@@ -150,9 +150,11 @@ void fixture_expect_nothing_left(struct fixture *fixture)
 
 void fixture_delay(struct fixture *fixture, const char *operation, uint32_t milliseconds)
 {
+	struct sim_rule rule = {.milliseconds = milliseconds, .times = 1};
 	struct sim_control_reply reply;
 
-	assert_int_equal(sim_control_delay(fixture->control, 2, operation, milliseconds), 0);
+	sim_rule_name(&rule, operation);
+	assert_int_equal(sim_control_add_rule(fixture->control, 2, &rule), 0);
 	reply = receive_control(fixture, 2);
 	sim_control_reply_done(&reply);
 }

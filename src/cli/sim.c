@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/sim.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/sim_collect.h"
+#include "cli/sim_hosts.h"
+#include "cli/sim_verbs.h"
+
+/* What needs no spaprd. */
+static const struct cli_command *const own[] = {
+	&sim_hosts_command,
+	&sim_collect_command,
+	NULL,
+};
+
+static void print_list(const struct cli_command *const *commands)
+{
+	for (size_t i = 0; commands[i]; i++) {
+		(void)printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	}
+}
+
+static void print_help(void)
+{
+	(void)printf("usage: spaprctl sim SUBCOMMAND [OPTION...]\n"
+		     "\n"
+		     "Simulated hosts:\n"
+		     "\n");
+	print_list(own);
+	(void)printf(
+		"\n"
+		"What happens to the host of a spaprd that simulates one (spaprd --simulate):\n"
+		"\n");
+	print_list(sim_verbs);
+	(void)printf("\n"
+		     "  --help     this text; after a subcommand: about that one\n"
+		     "\n"
+		     "Example: spaprctl sim freeze 0 io\n");
+}
+
+static const struct cli_command *find(const struct cli_command *const *commands, const char *name)
+{
+	for (size_t i = 0; commands[i]; i++) {
+		if (strcmp(commands[i]->name, name) == 0) {
+			return commands[i];
+		}
+	}
+	return NULL;
+}
+
+static enum cli_status run_subcommand(int argc, char **argv)
+{
+	const struct cli_command *command = find(own, argv[0]);
+
+	optind = 0; /* start again, for the options of the subcommand */
+	if (command) {
+		return command->run(argc, argv);
+	}
+	if (find(sim_verbs, argv[0])) {
+		return sim_verbs_run(argc, argv);
+	}
+	return cli_refuse("sim", "there is no subcommand \"%s\"", argv[0]);
+}
+
+static enum cli_status run(int argc, char **argv)
+{
+	static const struct option table[] = {
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+
+	/* The plus: options behind the subcommand are the subcommand's. */
+	switch (getopt_long(argc, argv, "+", table, NULL)) {
+	case -1:
+		break;
+	case 'h':
+		print_help();
+		return CLI_OK;
+	default:
+		return cli_refuse_option("sim", argv);
+	}
+	if (optind == argc) {
+		return cli_refuse("sim", "a subcommand is missing");
+	}
+	return run_subcommand(argc - optind, argv + optind);
+}
+
+const struct cli_command sim_command = {
+	.name = "sim",
+	.summary = "simulated hosts: run programs on them, and let things happen to them",
+	.run = run,
+};
