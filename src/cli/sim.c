@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "cli/sim_collect.h"
+#include "cli/sim_exec.h"
 #include "cli/sim_hosts.h"
 #include "cli/sim_verbs.h"
 
 /* What needs no spaprd. */
 static const struct cli_command *const own[] = {
+	&sim_exec_command,
 	&sim_hosts_command,
 	&sim_collect_command,
 	NULL,
@@ -38,7 +40,7 @@ static void print_help(void)
 	(void)printf("\n"
 		     "  --help     this text; after a subcommand: about that one\n"
 		     "\n"
-		     "Example: spaprctl sim freeze 0 io\n");
+		     "Example: spaprctl sim exec -- ls /sys/kernel/iommu_groups\n");
 }
 
 static const struct cli_command *find(const struct cli_command *const *commands, const char *name)
