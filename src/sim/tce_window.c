@@ -15,9 +15,6 @@
 /* An IODA2 PHB: the kernel invalidates its TCE cache with one write for each page of a range. */
 #define COMPATIBLE_IODA2 "ibm,ioda2-phb"
 
-/* From here on a detach empties the tables that the other groups still use (H33). */
-#define KERNEL_CLEARS_AT_DETACH SIM_KERNEL(6, 11)
-
 int tce_find_slot(const struct tce *tce, uint64_t iova)
 {
 	for (int slot = 0; slot < SIM_WINDOWS; slot++) {
@@ -270,11 +267,6 @@ int tce_attach(struct sim_iommu *iommu, struct sim_group *group)
 	return r;
 }
 
-static bool clears_at_detach(const struct tce *tce)
-{
-	return tce->iommu.container->model->host->settings.kernel >= KERNEL_CLEARS_AT_DETACH;
-}
-
 /* tce_iommu_detach_group */
 void tce_detach(struct sim_iommu *iommu, struct sim_group *group)
 {
@@ -286,9 +278,7 @@ void tce_detach(struct sim_iommu *iommu, struct sim_group *group)
 			continue;
 		}
 		/* The others' mappings are gone, too (H33). */
-		if (clears_at_detach(tce)) {
-			tce_clear_table(tce, tce->tables[slot]);
-		}
+		tce_clear_table(tce, tce->tables[slot]);
 		unset_window(group, slot);
 	}
 	iommu->container->blocks += tce_take_spent(tce);
@@ -301,9 +291,6 @@ void tce_free_windows(struct tce *tce)
 
 		if (!table) {
 			continue;
-		}
-		if (!clears_at_detach(tce)) {
-			tce_clear_table(tce, table);
 		}
 		tce->tables[slot] = NULL;
 		free_table(tce, table);

@@ -20,11 +20,6 @@ static int set_up_huge(void **state)
 	return set_up_on(state, "powernv9", have_huge_pages, VFIO_SPAPR_TCE_v2_IOMMU);
 }
 
-static void be_old(struct sim_host *host)
-{
-	host->settings.kernel = SIM_KERNEL(6, 6);
-}
-
 static void differ(struct sim_host *host)
 {
 	host->phbs[1].page_sizes = 0x1000;
@@ -34,11 +29,6 @@ static void differ(struct sim_host *host)
 static int set_up_64k(void **state)
 {
 	return set_up_on(state, "powernv9,page-size=65536", NULL, VFIO_SPAPR_TCE_v2_IOMMU);
-}
-
-static int set_up_old(void **state)
-{
-	return set_up_on(state, "powernv9", be_old, VFIO_SPAPR_TCE_v2_IOMMU);
 }
 
 static int set_up_different(void **state)
@@ -216,23 +206,6 @@ static void test_h39_the_first_group_speaks_for_all(void **state)
 	assert_int_equal(value_ioctl(fixture, other, VFIO_GROUP_UNSET_CONTAINER, 0), 0);
 	assert_int_equal(create(fixture, 16, GIB, 1, NULL), 0);
 	sim_node_close(other);
-}
-
-static void test_h33_older_kernels_keep_the_mappings(void **state)
-{
-	struct fixture *fixture = *state;
-	struct sim_node other;
-
-	assert_int_equal(register_memory(fixture, USER_ADDRESS, MIB), 0);
-	assert_int_equal(map(fixture, 0, USER_ADDRESS, MIB, READ_WRITE), 0);
-	assert_int_equal(sim_model_open(fixture->model, GROUP_E1000E, &other), 0);
-	assert_int_equal(join(fixture, other, fixture->container), 0);
-	assert_int_equal(value_ioctl(fixture, other, VFIO_GROUP_UNSET_CONTAINER, 0), 0);
-	assert_int_equal(statistics(fixture).mapped_tces, 256);
-	sim_node_close(other);
-	/* The last one ends them all the same. */
-	assert_int_equal(value_ioctl(fixture, fixture->group, VFIO_GROUP_UNSET_CONTAINER, 0), 0);
-	assert_int_equal(statistics(fixture).pinned_bytes, 0);
 }
 
 /* time */
@@ -525,8 +498,6 @@ int main(void)
 		MODEL_TEST(test_unreadable_arguments),
 		cmocka_unit_test_setup_teardown(test_h39_the_first_group_speaks_for_all,
 						set_up_different, tear_down),
-		cmocka_unit_test_setup_teardown(test_h33_older_kernels_keep_the_mappings,
-						set_up_old, tear_down),
 		MODEL_TEST(test_walking_a_table_takes_its_time),
 		MODEL_TEST(test_skipping_leaves_is_fast),
 		MODEL_TEST(test_the_model_is_quick),
