@@ -14,18 +14,18 @@ static int get_iommu_type(void *object, DBusMessageIter *value)
 	return face_append(value, DBUS_TYPE_STRING, &type);
 }
 
-/* One group per container, so far. */
 static int append_group(void *object, uint32_t i, DBusMessageIter *array)
 {
 	const struct container_face *face = object;
 
-	(void)i;
-	return face_append_path(array, face_group_path(face->container.group).text);
+	return face_append_path(array, face_group_path(face->container.groups[i]).text);
 }
 
 static int get_groups(void *object, DBusMessageIter *value)
 {
-	return face_append_array(value, "o", 1, append_group, object);
+	const struct container_face *face = object;
+
+	return face_append_array(value, "o", face->container.group_count, append_group, object);
 }
 
 static int get_page_sizes(void *object, DBusMessageIter *value)

@@ -137,6 +137,22 @@ static void handle_container_added(void *userdata, struct space *space,
 	space_face->containers = face;
 }
 
+static void handle_container_changed(void *userdata, struct space *space,
+				     const struct worker_container *container)
+{
+	struct space_face *space_face = space->face;
+
+	(void)userdata;
+	for (struct container_face *face = space_face ? space_face->containers : NULL; face;
+	     face = face->next) {
+		if (face->container.container_id == container->container_id) {
+			face->container = *container;
+			bus_object_changed(face->object, BUS_INTERFACE_CONTAINER, "Groups", NULL);
+			return;
+		}
+	}
+}
+
 static void handle_container_removed(void *userdata, struct space *space,
 				     const struct worker_container *container)
 {
@@ -171,6 +187,7 @@ static const struct manager_observer observer = {
 	.space_removed = handle_space_removed,
 	.space_changed = handle_space_changed,
 	.container_added = handle_container_added,
+	.container_changed = handle_container_changed,
 	.container_removed = handle_container_removed,
 	.group_changed = handle_group_changed,
 };

@@ -99,6 +99,7 @@ static void reply_container(void *userdata, const struct worker_answer *answer)
 static void do_attach_group(struct bus_call *call, struct space_face *face)
 {
 	cleanup(cleanup_free) struct attachment *attachment = malloc(sizeof(*attachment));
+	struct space_attach_options options = {.share = false};
 	struct group *group = NULL;
 	struct error error;
 
@@ -114,11 +115,20 @@ static void do_attach_group(struct bus_call *call, struct space_face *face)
 		return;
 	}
 	bus_call_drop_fds(call);
-	if (space_attach_group(face->space, group, reply_container, attachment, &error)) {
+	if (space_attach_group(face->space, group, &options, reply_container, attachment, &error)) {
 		bus_call_fail(call, &error);
 		return;
 	}
 	(void)steal_pointer(attachment); /* reply_container frees it */
+}
+
+static void reply_detached(void *userdata, const struct worker_answer *answer)
+{
+	struct bus_call *call = userdata;
+
+	if (answer_has(call, answer, sizeof(struct worker_detached))) {
+		bus_call_reply(call, DBUS_TYPE_INVALID);
+	}
 }
 
 static void do_detach_group(struct bus_call *call, struct space_face *face)
@@ -131,7 +141,7 @@ static void do_detach_group(struct bus_call *call, struct space_face *face)
 		return;
 	}
 	bus_call_drop_fds(call);
-	if (space_detach_group(face->space, group, face_reply_empty, call, &error)) {
+	if (space_detach_group(face->space, group, reply_detached, call, &error)) {
 		bus_call_fail(call, &error);
 	}
 }
@@ -448,14 +458,20 @@ static int get_locked_bytes(void *object, DBusMessageIter *value)
 {
 	const struct space_face *face = object;
 
-	return face_append(value, DBUS_TYPE_UINT64, &face->space->counts.locked_bytes);
+	dbus_uint64_t bytes = space_locked_bytes(face->space);
+
+	return face_append(value, DBUS_TYPE_UINT64, &bytes);
 }
 
 /* Memory that a container has locked: devices go on using the pages that a balloon gave away. */
 static int get_balloon_inhibited(void *object, DBusMessageIter *value)
 {
 	const struct space *space = ((struct space_face *)object)->space;
-	dbus_bool_t inhibited = space->memory_count > 0 && space->container_count > 0;
+	dbus_bool_t inhibited = FALSE;
+
+	for (uint32_t i = 0; space->memory_count > 0 && i < space->container_count; i++) {
+		inhibited = inhibited || space->containers[i].balloon_inhibited;
+	}
 
 	return face_append(value, DBUS_TYPE_BOOLEAN, &inhibited);
 }

@@ -2,7 +2,6 @@
 #include "spapr/prereg.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <linux/vfio.h>
 
 #include "vfio/refusal.h"
@@ -35,30 +34,49 @@ static struct vfio_iommu_spapr_register_memory describe(const struct section *se
 	};
 }
 
-int prereg_add(struct kernel *kernel, int container_fd, const struct section *section,
-	       struct error *error)
+static int prereg_add(struct memory_listener *listener, const struct section *section,
+		      struct error *error)
 {
+	struct prereg *prereg = (struct prereg *)listener;
 	struct vfio_iommu_spapr_register_memory memory = describe(section);
 	int r;
 
-	r = kernel_ioctl(kernel, container_fd, VFIO_IOMMU_SPAPR_REGISTER_MEMORY, &memory);
+	r = kernel_ioctl(prereg->container->kernel, prereg->container->fd,
+			 VFIO_IOMMU_SPAPR_REGISTER_MEMORY, &memory);
 	if (r != 0) {
 		return refusal_set(error, add_refusals, r, "register memory %s",
 				   range_format(section->gpa).text);
 	}
+	atomic_store(&prereg->registered, true);
 	return 0;
 }
 
-int prereg_remove(struct kernel *kernel, int container_fd, const struct section *section,
-		  struct error *error)
+static int prereg_remove(struct memory_listener *listener, const struct section *section,
+			 struct error *error)
 {
+	struct prereg *prereg = (struct prereg *)listener;
 	struct vfio_iommu_spapr_register_memory memory = describe(section);
 	int r;
 
-	r = kernel_ioctl(kernel, container_fd, VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, &memory);
+	r = kernel_ioctl(prereg->container->kernel, prereg->container->fd,
+			 VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, &memory);
 	if (r != 0) {
 		return refusal_set(error, remove_refusals, r, "unregister memory %s",
 				   range_format(section->gpa).text);
 	}
 	return 0;
+}
+
+static const struct memory_listener_operations prereg_operations = {
+	.name = "prereg",
+	.takes_long = true,
+	.add = prereg_add,
+	.remove = prereg_remove,
+};
+
+void prereg_init(struct prereg *prereg, const struct container *container)
+{
+	prereg->listener.operations = &prereg_operations;
+	prereg->container = container;
+	atomic_init(&prereg->registered, false);
 }

@@ -9,20 +9,26 @@
  */
 #pragma once
 
-#include "common/error.h"
-#include "host/kernel.h"
-#include "vfio/section.h"
+#include <stdatomic.h>
+
+#include "vfio/container.h"
+#include "vfio/listener.h"
+
+struct prereg {
+	struct memory_listener listener; /* must be first */
+	const struct container *container;
+	/* Whether anything was registered yet: only then the kernel takes MAP and UNMAP. Set by the
+	 * thread that registers. */
+	atomic_bool registered;
+};
 
 /*
- * Pin and register a section. Blocks for as long as pinning takes.
- * ERROR_QUOTA_EXCEEDED (locked memory), ERROR_KERNEL
+ * A listener for a container that outlives it.
+ *
+ * add pins and registers a section, and blocks for as long as pinning takes. ERROR_QUOTA_EXCEEDED
+ * (locked memory), ERROR_KERNEL
+ *
+ * remove undoes that. No TCE may point into the section: the kernel would answer 0 and keep it
+ * pinned for the life of this process (mm_iommu_put).
  */
-int prereg_add(struct kernel *kernel, int container_fd, const struct section *section,
-	       struct error *error);
-
-/*
- * Undo that. No TCE may point into the section: the kernel would answer 0 and keep it pinned for
- * the life of this process (mm_iommu_put).
- */
-int prereg_remove(struct kernel *kernel, int container_fd, const struct section *section,
-		  struct error *error);
+void prereg_init(struct prereg *prereg, const struct container *container);

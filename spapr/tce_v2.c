@@ -7,30 +7,21 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "common/cleanup.h"
 #include "common/worker_protocol.h"
 #include "spapr/prereg.h"
 #include "spapr/window.h"
-#include "vfio/group.h"
 #include "vfio/refusal.h"
 
 /* The kernel neither reschedules nor looks for signals inside a MAP (tce_iommu_build_v2). */
 #define MAP_TCES_MAX 65536U
 
-#define IOMMU_TYPE "spapr-tce-v2"
-
 #define DEFAULT_PAGE_SHIFT 12U
 
 struct tce_v2 {
 	struct container container; /* must be first */
-	struct kernel *kernel;
-	int fd;
-	struct group group;
+	struct prereg prereg;
 	struct window_set windows;
 	bool dynamic; /* windows can be created */
-	/* The kernel takes MAP and UNMAP only after the first REGISTER. Set by the thread that
-	 * registers. */
-	atomic_bool registered;
 };
 
 static struct tce_v2 *tce_v2_of(struct container *container)
@@ -49,42 +40,28 @@ static const struct refusal map_refusals[] = {
 
 static const struct refusal no_refusals[] = {{0, ERROR_NONE, NULL}};
 
-static int tce_v2_memory_add(struct container *container, const struct section *section,
-			     struct error *error)
+static bool has_registered(struct tce_v2 *tce)
 {
-	struct tce_v2 *tce = tce_v2_of(container);
-	int r;
-
-	r = prereg_add(tce->kernel, tce->fd, section, error);
-	if (r == 0) {
-		atomic_store(&tce->registered, true);
-	}
-	return r;
-}
-
-static int tce_v2_memory_remove(struct container *container, const struct section *section,
-				struct error *error)
-{
-	struct tce_v2 *tce = tce_v2_of(container);
-
-	return prereg_remove(tce->kernel, tce->fd, section, error);
+	return atomic_load(&tce->prereg.registered);
 }
 
 static int tce_v2_window_plan(const struct container *container,
 			      const struct window_request *request,
-			      const struct memory_outlook *outlook, struct window_plan *ret_plan,
+			      const struct memory_outlook *outlook,
+			      const struct window_limits *limits, struct window_plan *ret_plan,
 			      struct error *error)
 {
 	const struct tce_v2 *tce = (const struct tce_v2 *)container;
 	struct window_plan plan;
 	int r;
 
+	(void)limits;
 	if (!tce->dynamic) {
 		return error_set(
 			error, ERROR_UNSUPPORTED, 0,
 			"group %" PRIu32 " has its default window only; on an LPAR, see "
 			"whether the slot may have 64-bit windows (Huge Dynamic DMA Window)",
-			tce->group.number);
+			tce->container.groups[0].number);
 	}
 	r = planner_plan(&tce->windows.host, outlook, request, &plan, error);
 	if (r) {
@@ -100,8 +77,7 @@ static int tce_v2_window_create(struct container *container, const struct window
 {
 	struct tce_v2 *tce = tce_v2_of(container);
 
-	return window_set_create(&tce->windows, plan, atomic_load(&tce->registered), ret_window,
-				 error);
+	return window_set_create(&tce->windows, plan, has_registered(tce), ret_window, error);
 }
 
 static int tce_v2_window_remove(struct container *container, uint64_t start, struct error *error)
@@ -111,10 +87,10 @@ static int tce_v2_window_remove(struct container *container, uint64_t start, str
 
 static int refuse_map(const struct tce_v2 *tce, struct range iova, int result, struct error *error)
 {
-	if (result == -EINVAL && group_is_gone(&tce->group)) {
+	if (result == -EINVAL && group_is_gone(&tce->container.groups[0])) {
 		return error_set(error, ERROR_NOT_FOUND, ENODEV,
 				 "map %s: the devices of group %" PRIu32 " are gone",
-				 range_format(iova).text, tce->group.number);
+				 range_format(iova).text, tce->container.groups[0].number);
 	}
 	return refusal_set(error, map_refusals, result, "map %s", range_format(iova).text);
 }
@@ -131,7 +107,7 @@ static int tce_v2_map(struct container *container, const struct window *window, 
 	};
 	int r;
 
-	r = window_set_settle(&tce->windows, atomic_load(&tce->registered), error);
+	r = window_set_settle(&tce->windows, has_registered(tce), error);
 	if (r == 0) {
 		r = window_set_check_inside(&tce->windows, iova, error);
 	}
@@ -142,7 +118,8 @@ static int tce_v2_map(struct container *container, const struct window *window, 
 		map.iova = iova.start + done;
 		map.vaddr = (uint64_t)(uintptr_t)address + done;
 		map.size = iova.size - done < chunk ? iova.size - done : chunk;
-		r = kernel_ioctl(tce->kernel, tce->fd, VFIO_IOMMU_MAP_DMA, &map);
+		r = kernel_ioctl(tce->container.kernel, tce->container.fd, VFIO_IOMMU_MAP_DMA,
+				 &map);
 		if (r != 0) {
 			return refuse_map(tce, iova, r, error);
 		}
@@ -168,7 +145,7 @@ static int tce_v2_unmap(struct container *container, struct range iova, struct e
 	if (r) {
 		return r;
 	}
-	r = kernel_ioctl(tce->kernel, tce->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
+	r = kernel_ioctl(tce->container.kernel, tce->container.fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
 	if (r != 0) {
 		return refusal_set(error, no_refusals, r, "unmap %s", range_format(iova).text);
 	}
@@ -192,17 +169,29 @@ static uint64_t tce_v2_leaked_bytes(const struct container *container)
 
 static void tce_v2_free(struct container *container)
 {
-	struct tce_v2 *tce = tce_v2_of(container);
+	container_done(container);
+	free(tce_v2_of(container));
+}
 
-	group_done(&tce->group);
-	(void)kernel_close(tce->kernel, tce->fd);
-	free(tce);
+static unsigned int tce_v2_window_choices(const struct container *container,
+					  const struct window_request *request,
+					  const struct memory_outlook *outlook,
+					  const struct window_limits *limits,
+					  struct window_choice ret_choices[WORKER_CHOICES_MAX])
+{
+	(void)container;
+	(void)request;
+	(void)outlook;
+	(void)limits;
+	(void)ret_choices;
+	return 0;
 }
 
 static const struct container_operations tce_v2_operations = {
-	.memory_add = tce_v2_memory_add,
-	.memory_remove = tce_v2_memory_remove,
+	.join = container_vfio_join,
+	.leave = container_vfio_leave,
 	.window_plan = tce_v2_window_plan,
+	.window_choices = tce_v2_window_choices,
 	.window_create = tce_v2_window_create,
 	.window_remove = tce_v2_window_remove,
 	.map = tce_v2_map,
@@ -212,23 +201,6 @@ static const struct container_operations tce_v2_operations = {
 	.leaked_bytes = tce_v2_leaked_bytes,
 	.free = tce_v2_free,
 };
-
-static int check_container(const struct tce_v2 *tce, struct error *error)
-{
-	int r = kernel_ioctl(tce->kernel, tce->fd, VFIO_GET_API_VERSION, NULL);
-
-	if (r != VFIO_API_VERSION) {
-		return error_set(error, ERROR_INVALID_ARGUMENT, r < 0 ? -r : 0,
-				 "the container fd is not that of a VFIO container");
-	}
-	r = kernel_ioctl_value(tce->kernel, tce->fd, VFIO_CHECK_EXTENSION, VFIO_SPAPR_TCE_v2_IOMMU);
-	if (r != 1) {
-		return error_set(error, ERROR_UNSUPPORTED, r < 0 ? -r : 0,
-				 "the host has no TCE v2 IOMMU for VFIO, the only kind that this "
-				 "version drives; on POWER load vfio_iommu_spapr_tce");
-	}
-	return 0;
-}
 
 /* tce_iommu_attach_group, tce_iommu_take_ownership */
 static const struct refusal set_iommu_refusals[] = {
@@ -261,25 +233,31 @@ static int read_info(struct tce_v2 *tce, struct error *error)
 	struct vfio_iommu_spapr_tce_info info = {.argsz = sizeof(info)};
 	int r;
 
-	r = kernel_ioctl(tce->kernel, tce->fd, VFIO_IOMMU_SPAPR_TCE_GET_INFO, &info);
+	r = kernel_ioctl(tce->container.kernel, tce->container.fd, VFIO_IOMMU_SPAPR_TCE_GET_INFO,
+			 &info);
 	if (r != 0) {
 		return refusal_set(error, info_refusals, r, "windows of group %" PRIu32,
-				   tce->group.number);
+				   tce->container.groups[0].number);
 	}
 	tce->dynamic = has_dynamic_windows(&info);
 	*capabilities = (struct container_capabilities){
-		.iommu_type = IOMMU_TYPE,
+		.iommu_type = capabilities->iommu_type,
 		.page_sizes = tce->dynamic ? info.ddw.pgsizes : UINT64_C(1) << DEFAULT_PAGE_SHIFT,
 		.max_windows = tce->dynamic ? info.ddw.max_dynamic_windows_supported : 1,
 		.max_levels = tce->dynamic ? info.ddw.levels : 1,
-		.pins_memory = true,
+		.pinning = CONTAINER_PINS_SECTIONS,
+		.leaving_clears = true,
 	};
-	capabilities->default_window = (struct window){
-		.range = {info.dma32_window_start, info.dma32_window_size},
-		.page_shift = DEFAULT_PAGE_SHIFT,
-		.levels = 1,
-	};
-	r = kernel_ioctl_value(tce->kernel, tce->fd, VFIO_CHECK_EXTENSION, VFIO_EEH);
+	if (info.dma32_window_size > 0) {
+		capabilities->default_windows[capabilities->default_window_count++] =
+			(struct window){
+				.range = {info.dma32_window_start, info.dma32_window_size},
+				.page_shift = DEFAULT_PAGE_SHIFT,
+				.levels = 1,
+			};
+	}
+	r = kernel_ioctl_value(tce->container.kernel, tce->container.fd, VFIO_CHECK_EXTENSION,
+			       VFIO_EEH);
 	capabilities->eeh = r > 0;
 	return 0;
 }
@@ -289,62 +267,44 @@ static void set_up_windows(struct tce_v2 *tce)
 	const struct container_capabilities *capabilities = &tce->container.capabilities;
 
 	tce->windows = (struct window_set){
-		.kernel = tce->kernel,
-		.fd = tce->fd,
+		.kernel = tce->container.kernel,
+		.fd = tce->container.fd,
 		.host = {.page_sizes = capabilities->page_sizes,
 			 .max_levels = capabilities->max_levels,
 			 .rules = table_rules_of(capabilities->max_levels)},
-		.default_window = capabilities->default_window,
-		.default_pending = capabilities->default_window.range.size > 0,
+		.default_window = capabilities->default_windows[0],
+		.default_pending = capabilities->default_window_count > 0,
 	};
 }
 
-static int tce_v2_set_up(struct tce_v2 *tce, struct error *error)
+static int tce_v2_set_up(struct container *container, struct error *error)
 {
-	int r;
+	struct tce_v2 *tce = tce_v2_of(container);
+	int r = read_info(tce, error);
 
-	r = check_container(tce, error);
-	if (r) {
-		return r;
+	if (r == 0) {
+		set_up_windows(tce);
 	}
-	r = group_attach(&tce->group, tce->fd, error);
-	if (r) {
-		return r;
-	}
-	r = kernel_ioctl_value(tce->kernel, tce->fd, VFIO_SET_IOMMU, VFIO_SPAPR_TCE_v2_IOMMU);
-	if (r != 0) {
-		return refusal_set(error, set_iommu_refusals, r, "take over group %" PRIu32,
-				   tce->group.number);
-	}
-	r = read_info(tce, error);
-	if (r) {
-		return r;
-	}
-	set_up_windows(tce);
-	return 0;
+	return r;
 }
 
-int tce_v2_new(struct kernel *kernel, int container_fd, int group_fd, uint32_t group,
-	       struct container **ret_container, struct error *error)
+static struct container *tce_v2_new(void)
 {
 	struct tce_v2 *tce = calloc(1, sizeof(*tce));
-	int r;
 
 	if (!tce) {
-		(void)kernel_close(kernel, container_fd);
-		(void)kernel_close(kernel, group_fd);
-		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for a container");
+		return NULL;
 	}
 	tce->container.operations = &tce_v2_operations;
-	tce->container.group = group;
-	tce->kernel = kernel;
-	tce->fd = container_fd;
-	tce->group = (struct group){.kernel = kernel, .number = group, .fd = group_fd};
-	r = tce_v2_set_up(tce, error);
-	if (r) {
-		tce_v2_free(&tce->container);
-		return r;
-	}
-	*ret_container = &tce->container;
-	return 0;
+	prereg_init(&tce->prereg, &tce->container);
+	tce->container.listeners[tce->container.listener_count++] = &tce->prereg.listener;
+	return &tce->container;
 }
+
+const struct container_kind tce_v2_kind = {
+	.iommu_type = "spapr-tce-v2",
+	.extension = VFIO_SPAPR_TCE_v2_IOMMU,
+	.refusals = set_iommu_refusals,
+	.new_container = tce_v2_new,
+	.set_up = tce_v2_set_up,
+};

@@ -8,6 +8,4 @@
 
 #include "vfio/container.h"
 
-/* A container_factory. */
-int tce_v2_new(struct kernel *kernel, int container_fd, int group_fd, uint32_t group,
-	       struct container **ret_container, struct error *error);
+extern const struct container_kind tce_v2_kind;

@@ -100,7 +100,7 @@ uint64_t manager_locked_bytes(const struct manager *manager)
 	uint64_t sum = 0;
 
 	for (const struct space *space = manager->spaces; space; space = space->next) {
-		sum += space->counts.locked_bytes;
+		sum += space_locked_bytes(space);
 	}
 	return sum;
 }

@@ -27,6 +27,8 @@ struct manager_observer {
 	void (*space_changed)(void *userdata, struct space *space, unsigned int what);
 	void (*container_added)(void *userdata, struct space *space,
 				const struct worker_container *container);
+	void (*container_changed)(void *userdata, struct space *space,
+				  const struct worker_container *container);
 	void (*container_removed)(void *userdata, struct space *space,
 				  const struct worker_container *container);
 	/* The group came to an address space or left one. */

@@ -22,6 +22,7 @@ union structural_answer {
 	struct worker_container container;
 	struct worker_memory memory;
 	struct worker_window window;
+	struct worker_detached detached;
 };
 
 /* A request that changes the structure, from its sending until the new description is there. */
@@ -47,10 +48,21 @@ static struct group *find_group(struct space *space, uint32_t id)
 	return manager_find_group(space->manager, id, &group, NULL) ? NULL : group;
 }
 
-static bool has_container(const struct worker_container *containers, uint32_t count, uint32_t id)
+static const struct worker_container *find_container(const struct worker_container *containers,
+						     uint32_t count, uint32_t id)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		if (containers[i].container_id == id) {
+			return &containers[i];
+		}
+	}
+	return NULL;
+}
+
+static bool has_group(const struct worker_container *container, uint32_t group)
+{
+	for (uint32_t i = 0; i < container->group_count; i++) {
+		if (container->groups[i] == group) {
 			return true;
 		}
 	}
@@ -71,28 +83,35 @@ static void forget_containers(struct space *space, const struct worker_container
 {
 	for (uint32_t i = 0; i < space->container_count; i++) {
 		const struct worker_container *old = &space->containers[i];
+		const struct worker_container *now =
+			find_container(kept, kept_count, old->container_id);
 
-		if (!has_container(kept, kept_count, old->container_id)) {
+		if (!now) {
 			log_write(LOG_DEBUG, LOG_SPACE(space->number),
-				  "container %" PRIu32 " with group %" PRIu32 " is gone",
-				  old->container_id, old->group);
+				  "container %" PRIu32 " is gone", old->container_id);
 			OBSERVE(space, container_removed, space, old);
-			release_group(space, find_group(space, old->group));
+		}
+		for (uint32_t j = 0; j < old->group_count; j++) {
+			if (!now || !has_group(now, old->groups[j])) {
+				release_group(space, find_group(space, old->groups[j]));
+			}
 		}
 	}
 }
 
-static void learn_container(struct space *space, const struct worker_container *container)
+static void learn_groups(struct space *space, const struct worker_container *container)
 {
-	struct group *group = find_group(space, container->group);
+	for (uint32_t i = 0; i < container->group_count; i++) {
+		struct group *group = find_group(space, container->groups[i]);
 
-	log_write(LOG_DEBUG, LOG_SPACE(space->number), "container %" PRIu32 " with group %" PRIu32,
-		  container->container_id, container->group);
-	OBSERVE(space, container_added, space, container);
-	if (group) {
-		group->space = space;
-		group->container_id = container->container_id;
-		OBSERVE(space, group_changed, group);
+		if (group && group->container_id != container->container_id) {
+			log_write(LOG_DEBUG, LOG_SPACE(space->number),
+				  "group %" PRIu32 " is in container %" PRIu32,
+				  container->groups[i], container->container_id);
+			group->space = space;
+			group->container_id = container->container_id;
+			OBSERVE(space, group_changed, group);
+		}
 	}
 }
 
@@ -107,9 +126,16 @@ static void learn_containers(struct space *space, const struct worker_container 
 	memcpy(space->containers, now, count * sizeof(*now));
 	space->container_count = count;
 	for (uint32_t i = 0; i < count; i++) {
-		if (!has_container(old, old_count, now[i].container_id)) {
-			learn_container(space, &space->containers[i]);
+		const struct worker_container *container = &space->containers[i];
+		const struct worker_container *before =
+			find_container(old, old_count, container->container_id);
+
+		if (!before) {
+			OBSERVE(space, container_added, space, container);
+		} else if (memcmp(before, container, sizeof(*container)) != 0) {
+			OBSERVE(space, container_changed, space, container);
 		}
+		learn_groups(space, container);
 	}
 }
 
@@ -165,10 +191,18 @@ static bool iommu_type_is_sound(const char type[static WORKER_IOMMU_TYPE_SIZE])
 /* A worker can only have groups that it was given: not those of another address space. */
 static bool container_is_sound(struct space *space, const struct worker_container *container)
 {
-	struct group *group = find_group(space, container->group);
+	if (!iommu_type_is_sound(container->iommu_type) || container->container_id == 0 ||
+	    container->group_count == 0 || container->group_count > WORKER_GROUPS_MAX) {
+		return false;
+	}
+	for (uint32_t i = 0; i < container->group_count; i++) {
+		struct group *group = find_group(space, container->groups[i]);
 
-	return iommu_type_is_sound(container->iommu_type) && container->container_id != 0 &&
-	       group && group->space == space;
+		if (!group || group->space != space) {
+			return false;
+		}
+	}
+	return true;
 }
 
 static bool containers_are_sound(struct space *space, const struct worker_description *description)
@@ -260,6 +294,10 @@ static bool changes_structure(enum worker_request_type type)
 	case WORKER_DESCRIBE:
 	case WORKER_MAP:
 	case WORKER_UNMAP:
+	case WORKER_MAP_MANY:
+	case WORKER_UNMAP_MANY:
+	case WORKER_PLAN:
+	case WORKER_SET_POLICY:
 	case WORKER_TRANSLATE:
 	case WORKER_LIST_MAPPINGS:
 	case WORKER_CLOSE:
@@ -366,7 +404,8 @@ static int open_group_nodes(const struct space *space, const struct group *group
 	return 0;
 }
 
-int space_attach_group(struct space *space, struct group *group, worker_answer_handler handler,
+int space_attach_group(struct space *space, struct group *group,
+		       const struct space_attach_options *options, worker_answer_handler handler,
 		       void *userdata, struct error *error)
 {
 	struct worker_attach body = {.group = group->host->id};
@@ -393,6 +432,9 @@ int space_attach_group(struct space *space, struct group *group, worker_answer_h
 		return r;
 	}
 	body.container_id = space->next_container;
+	memcpy(body.iommu_type, options->iommu_type, sizeof(body.iommu_type));
+	body.flags = (options->share ? WORKER_ATTACH_SHARE : 0) |
+		     (options->balloon_allowed ? WORKER_ATTACH_BALLOON : 0);
 	r = request_change(space, WORKER_ATTACH_GROUP, &body, sizeof(body), fds, 2, group, handler,
 			   userdata, error);
 	(void)kernel_close(space->manager->kernel, fds[0]);
@@ -421,6 +463,11 @@ int space_detach_group(struct space *space, struct group *group, worker_answer_h
 	}
 	return request_change(space, WORKER_DETACH_GROUP, &body, sizeof(body), NULL, 0, group,
 			      handler, userdata, error);
+}
+
+uint64_t space_locked_bytes(const struct space *space)
+{
+	return space->counts.locked_pins + space->counts.locked_tables + space->counts.locked_leaks;
 }
 
 /* -- life and death -- */

@@ -82,17 +82,29 @@ int space_request(struct space *space, enum worker_request_type type, const void
 		  const int *fds, unsigned int fd_count, worker_answer_handler handler,
 		  void *userdata, struct error *error);
 
+/* How a group is to be attached. */
+struct space_attach_options {
+	char iommu_type[WORKER_IOMMU_TYPE_SIZE]; /* zero-padded; empty: the host's best */
+	bool share;                              /* in a container that is there, if one takes it */
+	bool balloon_allowed; /* all its devices cope with memory that a balloon takes away */
+};
+
 /*
  * Open the nodes of a group and have the worker attach it. The answer's body is a worker_container.
  * ERROR_GROUP_BUSY when an address space or another program has the group, ERROR_GROUP_NOT_VIABLE
  * with what each of its devices is bound to.
  */
-int space_attach_group(struct space *space, struct group *group, worker_answer_handler handler,
+int space_attach_group(struct space *space, struct group *group,
+		       const struct space_attach_options *options, worker_answer_handler handler,
 		       void *userdata, struct error *error);
 
-/* ERROR_NOT_FOUND when the group is not in this address space. */
+/* The answer's body is a worker_detached. ERROR_NOT_FOUND when the group is not in this address
+ * space. */
 int space_detach_group(struct space *space, struct group *group, worker_answer_handler handler,
 		       void *userdata, struct error *error);
+
+/* The sum of the locked bytes in counts. */
+uint64_t space_locked_bytes(const struct space *space);
 
 /*
  * End the space: the worker tears down in order and ends. The handler (may be NULL) is called when

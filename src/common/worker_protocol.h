@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 /* Raised when a layout changes. A peer refuses any other number. */
-#define WORKER_PROTOCOL_VERSION 1
+#define WORKER_PROTOCOL_VERSION 2
 
 /* The fds a worker is started with, by number. */
 #define WORKER_SOCKET_FD 3
@@ -27,16 +27,21 @@
 
 enum worker_request_type {
 	WORKER_DESCRIBE = 1,  /* no body; reply worker_description */
+	WORKER_SET_POLICY,    /* worker_policy; no reply body. Until then, and at the start, every
+				 field is as its value 0 says */
 	WORKER_ATTACH_GROUP,  /* worker_attach; fds: container node, group node; reply
-				 worker_container */
-	WORKER_DETACH_GROUP,  /* worker_detach; reply worker_container with only container_id filled
-			       */
+				 worker_container: the one that the group is in */
+	WORKER_DETACH_GROUP,  /* worker_detach; reply worker_detached */
 	WORKER_ADD_MEMORY,    /* worker_memory (id ignored); fds: memory; reply worker_memory */
 	WORKER_REMOVE_MEMORY, /* worker_remove_memory; no reply body */
 	WORKER_CREATE_WINDOW, /* worker_window; reply worker_window */
 	WORKER_REMOVE_WINDOW, /* worker_remove_window; no reply body */
 	WORKER_MAP,           /* worker_map; no reply body */
 	WORKER_UNMAP,         /* worker_unmap; no reply body */
+	WORKER_MAP_MANY,      /* worker_many; fds: a memfd with worker_mapping[]; no reply body */
+	WORKER_UNMAP_MANY,    /* worker_many; fds: a memfd with worker_unmap[]; no reply body */
+	WORKER_PLAN,          /* worker_plan; reply worker_plan_result, worker_choice[], and the
+				 explanation without a terminating zero */
 	WORKER_TRANSLATE,     /* worker_translate; reply worker_translation */
 	WORKER_LIST_MAPPINGS, /* worker_list; reply worker_mapping[] */
 	WORKER_CLOSE,         /* no body: tear down in order, answer, end */
@@ -47,9 +52,13 @@ enum worker_request_type {
 #define WORKER_MESSAGE_MAX 65536
 
 #define WORKER_MAPPINGS_PER_REPLY 1024
-#define WORKER_MEMORY_MAX         512 /* sections of one address space */
-#define WORKER_WINDOWS_MAX        8   /* windows of one address space */
-#define WORKER_CONTAINERS_MAX     64  /* containers of one address space */
+#define WORKER_MEMORY_MAX         512        /* sections of one address space */
+#define WORKER_WINDOWS_MAX        32         /* windows of one address space */
+#define WORKER_CONTAINERS_MAX     64         /* containers of one address space */
+#define WORKER_GROUPS_MAX         32         /* groups of one container */
+#define WORKER_CHOICES_MAX        128        /* choices of a plan */
+#define WORKER_EXPLANATION_MAX    4096       /* bytes of a plan's explanation */
+#define WORKER_MANY_MAX           (1U << 20) /* entries of one MapMany or UnmapMany */
 
 struct worker_request {
 	uint32_t version; /* WORKER_PROTOCOL_VERSION */
@@ -63,8 +72,10 @@ struct worker_request {
 struct worker_counts {
 	uint64_t mappings;
 	uint64_t mapped_bytes;
-	uint64_t
-		locked_bytes; /* registered memory and TCE tables, by the kernel's own arithmetic */
+	/* Locked by the kernel, by its own arithmetic: */
+	uint64_t locked_pins;   /* memory that devices may reach */
+	uint64_t locked_tables; /* TCE tables of windows */
+	uint64_t locked_leaks;  /* what the kernel does not take back before the process ends */
 };
 
 struct worker_reply {
@@ -79,24 +90,59 @@ struct worker_reply {
 	struct worker_counts counts;
 };
 
-struct worker_attach {
-	uint32_t group;
-	uint32_t container_id; /* chosen by the broker, unique in the address space */
+/* What may be done with the default window of a container. */
+enum worker_default_window {
+	WORKER_DEFAULT_WINDOW_AUTO,   /* as the platform is best served: kept */
+	WORKER_DEFAULT_WINDOW_KEEP,   /* neither RemoveWindow nor CreateWindow touch it */
+	WORKER_DEFAULT_WINDOW_REMOVE, /* it goes when the first group comes, where it can be had
+					 back */
+	WORKER_DEFAULT_WINDOW_SWAP,   /* the first CreateWindow takes its place, where it can be had
+					 back */
+};
+
+/* Which memory an address space takes, besides sealed memfds. */
+#define WORKER_TAKES_UNSEALED  1U /* memfds that can shrink */
+#define WORKER_TAKES_HUGETLBFS 2U /* files on hugetlbfs */
+#define WORKER_TAKES_TMPFS     4U /* files on tmpfs */
+
+struct worker_policy {
+	uint64_t page_sizes;  /* the IOMMU pages that windows may have; 0: all that the host has */
+	uint64_t most_tces;   /* of one window; 0: what the platform's removal cost allows */
+	uint64_t table_piece; /* bytes of a table level that count as a safe allocation; 0:
+				 the planner's own */
+	uint32_t default_window; /* enum worker_default_window */
+	uint32_t replay_shared;  /* 1: a group may leave a shared container though that clears
+				    the others' mappings for a moment; 0: refused while there are any
+				  */
+	uint32_t memory;         /* WORKER_TAKES_* */
+	uint32_t reserved;
 };
 
 #define WORKER_IOMMU_TYPE_SIZE 16
 
+#define WORKER_ATTACH_SHARE   1U /* try the containers that are there first */
+#define WORKER_ATTACH_BALLOON 2U /* all devices of the group cope with a balloon */
+
+struct worker_attach {
+	uint32_t group;
+	uint32_t container_id; /* of a new container; chosen by the broker, unique in the space */
+	char iommu_type[WORKER_IOMMU_TYPE_SIZE]; /* zero-padded; empty: the host's best */
+	uint32_t flags;                          /* WORKER_ATTACH_* */
+	uint32_t reserved;
+};
+
 struct worker_container {
 	uint32_t container_id;
-	uint32_t group;
+	uint32_t group_count;
+	uint32_t groups[WORKER_GROUPS_MAX];      /* in order of joining, then zeros */
 	char iommu_type[WORKER_IOMMU_TYPE_SIZE]; /* "spapr-tce-v2", zero-padded */
 	uint64_t page_sizes;                     /* one bit for each IOMMU page size */
-	uint64_t default_window_start;
+	uint64_t default_window_start;           /* of the first, if there are several */
 	uint64_t default_window_size;
 	uint32_t max_windows;
 	uint32_t max_levels;
-	uint32_t eeh; /* 0 or 1 */
-	uint32_t reserved;
+	uint32_t eeh;               /* 0 or 1 */
+	uint32_t balloon_inhibited; /* 0 or 1: a device of it needs the memory to stay as it is */
 };
 
 struct worker_detach {
@@ -104,9 +150,20 @@ struct worker_detach {
 	uint32_t reserved;
 };
 
+struct worker_detached {
+	uint32_t container_id; /* that the group was in */
+	uint32_t reserved;
+	uint64_t replayed; /* mappings that the group's leaving cleared for the others, and that
+			      were made again */
+	uint64_t lost;     /* that could not be made again: they are gone from the address space */
+};
+
 #define WORKER_MEMORY_READ_ONLY  1U
 #define WORKER_MEMORY_IDENTITY   2U
 #define WORKER_MEMORY_RAM_DEVICE 4U
+/* In replies only: no container has the section, for devices can't reach it (address bit 63), or it
+ * is a ram-device that the host doesn't map. */
+#define WORKER_MEMORY_SKIPPED 0x100U
 
 struct worker_memory {
 	uint32_t id; /* chosen by the worker, not 0, never used twice */
@@ -123,12 +180,15 @@ struct worker_remove_memory {
 
 #define WORKER_WINDOW_ANYWHERE UINT64_MAX
 
+/* The new window takes the place of the default one, also where that can't be had back. */
+#define WORKER_WINDOW_REPLACE_DEFAULT 1U
+
 struct worker_window {
 	uint64_t start;      /* request: WORKER_WINDOW_ANYWHERE leaves it to the platform */
 	uint64_t size;       /* request: 0 leaves it to the planner, as do the next two */
 	uint32_t page_shift; /* log2 of the IOMMU page size */
 	uint32_t levels;
-	uint32_t flags; /* none are defined */
+	uint32_t flags; /* WORKER_WINDOW_*, 0 in replies */
 	uint32_t reserved;
 };
 
@@ -166,6 +226,42 @@ struct worker_translation {
 struct worker_list {
 	uint64_t from; /* mappings that end above this address */
 	uint32_t most; /* at most so many; the worker cuts it to WORKER_MAPPINGS_PER_REPLY */
+	uint32_t reserved;
+};
+
+/* The entries lie from the start of the memfd on, which is exactly that long and sealed against
+ * writing and shrinking. */
+struct worker_many {
+	uint32_t count; /* 1 to WORKER_MANY_MAX */
+	uint32_t reserved;
+};
+
+/* What would become of a window request; 0 leaves each of the first three open. */
+struct worker_plan {
+	uint64_t size;
+	uint32_t page_shift;
+	uint32_t levels;
+	uint64_t memory;       /* plan for memory up to this address; 0: what there is */
+	uint64_t backing_page; /* and for pages of this size behind it; 0: what there is */
+};
+
+#define WORKER_CHOICE_NONE UINT32_MAX
+
+struct worker_plan_result {
+	uint32_t count;            /* of choices */
+	uint32_t chosen;           /* index, or WORKER_CHOICE_NONE */
+	uint32_t explanation_size; /* bytes */
+	uint32_t reserved;
+};
+
+struct worker_choice {
+	uint64_t size;
+	uint32_t page_shift;
+	uint32_t levels;
+	uint64_t locked_bytes; /* that creating the window locks, in all containers together */
+	uint64_t tces;
+	uint64_t piece_bytes; /* the largest piece of memory that its table takes at once, or 0 */
+	uint32_t code;        /* enum error_code: why it can't be had, or 0 */
 	uint32_t reserved;
 };
 

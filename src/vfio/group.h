@@ -18,9 +18,10 @@ struct group {
 	uint32_t number;
 	int fd; /* of /dev/vfio/N, owned */
 	bool attached;
+	bool balloon_allowed; /* all its devices cope with memory that a balloon takes away */
 };
 
-#define GROUP_NULL ((struct group){.kernel = NULL, .number = 0, .fd = -1, .attached = false})
+#define GROUP_NULL ((struct group){.kernel = NULL, .number = 0, .fd = -1})
 
 /*
  * Join a container. The group must be fresh.

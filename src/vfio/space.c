@@ -80,8 +80,8 @@ int step_everywhere(struct container *const *containers, unsigned int count,
 			continue;
 		}
 		if (error) {
-			error_append(error, ", in container %" PRIu32 " (group %" PRIu32 ")",
-				     containers[i]->id, containers[i]->group);
+			error_append(error, ", in container %" PRIu32 " (%s)", containers[i]->id,
+				     container_groups_format(containers[i]).text);
 		}
 		for (unsigned int j = i + (step->revert_failed ? 1 : 0); step->revert && j-- > 0;) {
 			if (step->revert(containers[j], argument, NULL) == 0) {
@@ -152,26 +152,42 @@ const struct ledger *space_ledger(const struct space *space)
 	return space->ledger;
 }
 
+void space_set_policy(struct space *space, const struct space_policy *policy)
+{
+	space->policy = *policy;
+}
+
 /* Whether the sections are locked. */
 static bool pins_memory(const struct space *space)
 {
-	return space->container_count > 0 && space->containers[0]->capabilities.pins_memory;
+	return space->container_count > 0 &&
+	       space->containers[0]->capabilities.pinning == CONTAINER_PINS_SECTIONS;
+}
+
+struct space_locked space_locked(const struct space *space)
+{
+	struct space_locked locked = {.leaks = space->leaked_bytes};
+	bool pinned = pins_memory(space);
+
+	for (unsigned int i = 0; i < space->container_count; i++) {
+		uint64_t leaked = container_leaked_bytes(space->containers[i]);
+
+		locked.tables += container_locked_bytes(space->containers[i]) - leaked;
+		locked.leaks += leaked;
+	}
+	for (unsigned int i = 0; pinned && i < space->section_count; i++) {
+		if (space->sections[i]->state != SECTION_ARRIVING) {
+			locked.pins += space->sections[i]->gpa.size;
+		}
+	}
+	return locked;
 }
 
 uint64_t space_locked_bytes(const struct space *space)
 {
-	uint64_t bytes = space->leaked_bytes;
-	bool pinned = pins_memory(space);
+	struct space_locked locked = space_locked(space);
 
-	for (unsigned int i = 0; i < space->container_count; i++) {
-		bytes += container_locked_bytes(space->containers[i]);
-	}
-	for (unsigned int i = 0; pinned && i < space->section_count; i++) {
-		if (space->sections[i]->state != SECTION_ARRIVING) {
-			bytes += space->sections[i]->gpa.size;
-		}
-	}
-	return bytes;
+	return locked.pins + locked.tables + locked.leaks;
 }
 
 /* What is being locked right now: the kernel may have charged it already. */

@@ -37,8 +37,18 @@ struct space;
 /* What a space is made with. */
 struct space_settings {
 	struct kernel *kernel; /* not owned; outlives the space */
-	container_factory *new_container;
+	container_opener *open_container;
 	uint64_t locked_limit; /* bytes that may be locked: RLIMIT_MEMLOCK, or UINT64_MAX */
+};
+
+/* What a space may do, and how (policies/); all 0 at the start. */
+struct space_policy {
+	struct window_limits window;
+	enum worker_default_window default_window;
+	/* A group may leave a shared container though that clears the others' mappings for a
+	 * moment; else it is refused as long as there are any. */
+	bool replay_shared;
+	uint32_t memory; /* WORKER_TAKES_* */
 };
 
 /* 0 or -ENOMEM. */
@@ -52,6 +62,9 @@ struct space *space_free(struct space *space);
  * possible. The space is empty afterwards. No change is under way. Blocks.
  */
 void space_close(struct space *space);
+
+/* Holds for what comes after it. */
+void space_set_policy(struct space *space, const struct space_policy *policy);
 
 /* Mappings */
 
@@ -76,16 +89,33 @@ int space_map(struct space *space, uint64_t iova, uint64_t gpa, uint64_t size, u
  */
 int space_unmap(struct space *space, uint64_t iova, uint64_t size, struct error *error);
 
+/*
+ * Many at once, all or none, in any order. What is contiguous (iova, gpa and prot alike) is one
+ * step for the kernel.
+ * ERROR_INVALID_ARGUMENT (entries that overlap each other, too), and as space_map; the text tells
+ * which entry.
+ */
+int space_map_many(struct space *space, const struct mapping *mappings, size_t count,
+		   struct error *error);
+
+/* Likewise: each range consists of whole mappings. */
+int space_unmap_many(struct space *space, const struct range *ranges, size_t count,
+		     struct error *error);
+
 /* The mapping at an address. ERROR_NOT_MAPPED */
 int space_translate(const struct space *space, uint64_t iova, struct mapping *ret_mapping,
 		    struct error *error);
 
 const struct ledger *space_ledger(const struct space *space);
 
-/* Memory locked for this space by the kernel's own arithmetic: sections that a container has
- * registered, once for the process, and the tables of each container; and what containers that are
- * gone have leaked. */
-uint64_t space_locked_bytes(const struct space *space);
+/* Memory locked for this space by the kernel's own arithmetic. */
+struct space_locked {
+	uint64_t pins;   /* memory that devices may reach (enum container_pinning) */
+	uint64_t tables; /* of each container's windows */
+	uint64_t leaks;  /* what the kernel has not taken back, of containers that are gone, too */
+};
+
+struct space_locked space_locked(const struct space *space);
 
 /* Sections that are there (leaving ones, too; arriving ones aren't), by number from 0; NULL after
  * the last. In order of gpa. */
@@ -110,6 +140,21 @@ const struct container *space_container(const struct space *space, unsigned int 
 int space_window_create(struct space *space, const struct window_request *request,
 			struct window *ret_window, struct error *error);
 
+/* A plan, and what it was chosen from. */
+struct space_plan {
+	struct window_choice choices[WORKER_CHOICES_MAX];
+	unsigned int choice_count;
+	unsigned int chosen; /* index, or WORKER_CHOICE_NONE */
+	char explanation[WORKER_EXPLANATION_MAX];
+};
+
+/*
+ * What space_window_create would do, and why. Nothing is asked of the kernel. In the outlook 0
+ * leaves what there is. ERROR_NOT_FOUND (no group is attached), ERROR_INVALID_ARGUMENT
+ */
+int space_window_plan(const struct space *space, const struct worker_plan *request,
+		      struct space_plan *ret_plan, struct error *error);
+
 /*
  * Remove the window that starts exactly at an address.
  * ERROR_NOT_FOUND, ERROR_MEMORY_IN_USE (a mapping lies in it), ERROR_KERNEL
@@ -125,6 +170,8 @@ struct space_outcome {
 	const struct section *section;     /* added; owned by the space */
 	const struct container *container; /* attached; owned by the space */
 	uint32_t container_id;             /* attached or detached */
+	uint64_t replayed; /* mappings that a group's leaving has cleared, made again */
+	uint64_t lost;     /* that could not be made again, and are gone */
 };
 
 /*
@@ -132,15 +179,25 @@ struct space_outcome {
  * space_change_work once, on any thread, and space_change_finish once it has returned.
  */
 
+struct space_attach {
+	int container_fd; /* fresh nodes */
+	int group_fd;
+	uint32_t group;
+	uint32_t container_id;  /* of the container that is made, if one is */
+	const char *iommu_type; /* NULL: the host's best */
+	bool share;             /* join one of the containers that are there, if one takes it */
+	bool balloon_allowed;   /* all its devices cope with memory that a balloon takes away */
+};
+
 /*
- * Attach a group by a fresh container. Both fds are taken, whatever the outcome.
+ * Attach a group: to a container that is there, or by a fresh one. Both fds are taken, whatever the
+ * outcome.
  * ERROR_INVALID_ARGUMENT (the id is in use), ERROR_GROUP_BUSY (attached here already),
- * ERROR_QUOTA_EXCEEDED, and what container_factory answers. Finish: ERROR_WINDOW_START or
+ * ERROR_QUOTA_EXCEEDED, and what container_opener answers. Finish: ERROR_WINDOW_START or
  * ERROR_PAGE_SIZE (the container can't have the space's windows), ERROR_KERNEL …
  */
-int space_attach_begin(struct space *space, int container_fd, int group_fd, uint32_t group,
-		       uint32_t container_id, struct space_change **ret_change,
-		       struct error *error);
+int space_attach_begin(struct space *space, const struct space_attach *attach,
+		       struct space_change **ret_change, struct error *error);
 
 /* ERROR_NOT_FOUND, ERROR_MEMORY_IN_USE (mappings exist, and it is the last group) */
 int space_detach_begin(struct space *space, uint32_t group, struct space_change **ret_change,

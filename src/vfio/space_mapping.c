@@ -394,3 +394,32 @@ int space_translate(const struct space *space, uint64_t iova, struct mapping *re
 	}
 	return 0;
 }
+
+int space_map_many(struct space *space, const struct mapping *mappings, size_t count,
+		   struct error *error)
+{
+	for (size_t i = 0; i < count; i++) {
+		int r = space_map(space, mappings[i].iova.start, mappings[i].gpa,
+				  mappings[i].iova.size, mappings[i].prot, error);
+
+		if (r) {
+			while (i-- > 0) {
+				(void)space_unmap(space, mappings[i].iova.start,
+						  mappings[i].iova.size, NULL);
+			}
+			return r;
+		}
+	}
+	return 0;
+}
+
+int space_unmap_many(struct space *space, const struct range *ranges, size_t count,
+		     struct error *error)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++) {
+		r = space_unmap(space, ranges[i].start, ranges[i].size, error);
+	}
+	return r;
+}

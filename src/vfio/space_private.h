@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of the address space share: space.c, space_mapping.c, space_window.c and
- * space_change.c. */
+/* What the files of the address space share: space*.c. */
 #pragma once
 
 #include "common/worker_protocol.h"
@@ -8,6 +7,7 @@
 
 struct space {
 	struct space_settings settings;
+	struct space_policy policy;
 	struct ledger *ledger;
 	struct section *sections[WORKER_MEMORY_MAX]; /* in order of gpa; arriving ones, too */
 	unsigned int section_count;
@@ -35,7 +35,54 @@ int step_everywhere(struct container *const *containers, unsigned int count,
 		    const struct step *step, void *argument, bool *ret_unreverted,
 		    struct error *error);
 
+/* Changes */
+
+enum change_kind {
+	CHANGE_ATTACH,
+	CHANGE_DETACH,
+	CHANGE_MEMORY_ADD,
+	CHANGE_MEMORY_REMOVE,
+};
+
+struct space_change {
+	struct space *space;
+	enum change_kind kind;
+	struct container *container; /* attached or detached; not linked meanwhile */
+	struct section *section;     /* arriving or leaving */
+	bool windows_left;           /* in the container detached */
+	int code;                    /* of work */
+	bool unreverted;             /* work could not take back what it did */
+	struct error error;          /* if code isn't 0 */
+};
+
+/* ERROR_BUSY when another change is under way, or ERROR_KERNEL. */
+int space_change_new(struct space *space, enum change_kind kind, struct space_change **ret_change,
+		     struct error *error);
+
+/* From here on it is under way. Returns it. */
+struct space_change *space_change_start(struct space_change *change);
+
+/* The parts of each kind (space_attach.c, space_memory.c); change->error is passed on already. */
+void space_work_attach(struct space_change *change);
+int space_finish_attach(struct space_change *change, struct space_outcome *ret_outcome,
+			struct error *error);
+void space_work_detach(struct space_change *change);
+int space_finish_detach(struct space_change *change, struct space_outcome *ret_outcome,
+			struct error *error);
+void space_work_memory(struct space_change *change);
+int space_finish_memory_add(struct space_change *change, struct space_outcome *ret_outcome,
+			    struct error *error);
+int space_finish_memory_remove(struct space_change *change, struct error *error);
+
 /* Sections */
+
+/* The size of all sections. */
+uint64_t space_section_bytes(const struct space *space);
+
+/* Refuse to have more bytes registered than may be locked, be it in a new first container or (NULL)
+ * in those that there are. ERROR_QUOTA_EXCEEDED */
+int space_check_pinning(const struct space *space, const struct container *container,
+			uint64_t bytes, struct error *error);
 
 /* The index of the section that contains a gpa, or of the next one above it. */
 unsigned int space_section_index(const struct space *space, uint64_t gpa);
@@ -43,6 +90,9 @@ unsigned int space_section_index(const struct space *space, uint64_t gpa);
 struct section *space_section_at(const struct space *space, uint64_t gpa);
 void space_section_insert(struct space *space, struct section *section);
 void space_section_drop(struct space *space, const struct section *section);
+
+/* The sum of space_locked. */
+uint64_t space_locked_bytes(const struct space *space);
 
 /* Refuse what would lock more than the limit. ERROR_QUOTA_EXCEEDED */
 int space_check_locked(const struct space *space, uint64_t more, struct error *error);

@@ -115,10 +115,9 @@ static int check_room(const struct space *space, struct error *error)
 		if (space->window_count >= container->capabilities.max_windows ||
 		    space->window_count >= WORKER_WINDOWS_MAX) {
 			return error_set(error, ERROR_NO_WINDOW_LEFT, 0,
-					 "container %" PRIu32 " (group %" PRIu32
-					 ") can have %" PRIu32 " windows and has %u; remove one "
-					 "first",
-					 container->id, container->group,
+					 "container %" PRIu32 " (%s) can have %" PRIu32
+					 " windows and has %u; remove one first",
+					 container->id, container_groups_format(container).text,
 					 container->capabilities.max_windows, space->window_count);
 		}
 	}
@@ -141,7 +140,8 @@ static int plan_window(const struct space *space, const struct window_request *r
 		struct window_plan own;
 		int r;
 
-		r = container_window_plan(space->containers[i], &fixed, &outlook, &own, error);
+		r = container_window_plan(space->containers[i], &fixed, &outlook,
+					  &space->policy.window, &own, error);
 		if (r) {
 			return r;
 		}
@@ -358,7 +358,8 @@ static int replay_window(const struct space *space, struct container *container,
 	struct window made;
 	int r;
 
-	r = container_window_plan(container, &request, &outlook, &plan, error);
+	r = container_window_plan(container, &request, &outlook, &space->policy.window, &plan,
+				  error);
 	if (r) {
 		return r;
 	}
@@ -399,18 +400,18 @@ static int replay_others(const struct space *space, struct container *container,
  */
 int space_replay_windows(struct space *space, struct container *container, struct error *error)
 {
-	const struct window *own = &container->capabilities.default_window;
+	const struct window *own = &container->capabilities.default_windows[0];
 	bool keep;
 	bool in_the_way;
 	int r;
 
 	if (space->container_count == 0) {
-		if (own->range.size > 0) {
-			space_window_insert(space, own);
+		for (unsigned int i = 0; i < container->capabilities.default_window_count; i++) {
+			space_window_insert(space, &own[i]);
 		}
 		return 0;
 	}
-	if (own->range.size == 0) {
+	if (container->capabilities.default_window_count == 0) {
 		return replay_others(space, container, NULL, error);
 	}
 	keep = has_window(space, own);
@@ -439,4 +440,12 @@ bool space_remove_windows(const struct space *space, struct container *container
 		gone = gone && (r == 0 || r == ERROR_NOT_FOUND);
 	}
 	return gone;
+}
+
+int space_window_plan(const struct space *space, const struct worker_plan *request,
+		      struct space_plan *ret_plan, struct error *error)
+{
+	(void)request;
+	(void)ret_plan;
+	return check_containers(space, error);
 }

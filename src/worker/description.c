@@ -10,6 +10,11 @@ _Static_assert(sizeof(struct worker_description) +
 			       WORKER_CONTAINERS_MAX * sizeof(struct worker_container) <=
 		       DESCRIPTION_SIZE,
 	       "a full address space fits one message");
+_Static_assert(sizeof(struct worker_plan_result) +
+			       WORKER_CHOICES_MAX * sizeof(struct worker_choice) +
+			       WORKER_EXPLANATION_MAX <=
+		       DESCRIPTION_SIZE,
+	       "a plan fits one message");
 _Static_assert(WORKER_MAPPINGS_PER_REPLY * sizeof(struct worker_mapping) <= DESCRIPTION_SIZE,
 	       "a list of mappings fits one message");
 
@@ -34,20 +39,39 @@ struct worker_window describe_window(const struct window *window)
 	};
 }
 
+struct worker_choice describe_choice(const struct window_choice *choice)
+{
+	return (struct worker_choice){
+		.size = choice->size,
+		.page_shift = choice->page_shift,
+		.levels = choice->levels,
+		.locked_bytes = choice->locked_bytes,
+		.tces = choice->tces,
+		.piece_bytes = choice->piece_bytes,
+		.code = choice->code,
+	};
+}
+
 struct worker_container describe_container(const struct container *container)
 {
 	const struct container_capabilities *capabilities = &container->capabilities;
 	struct worker_container result = {
 		.container_id = container->id,
-		.group = container->group,
+		.group_count = container->group_count,
 		.page_sizes = capabilities->page_sizes,
-		.default_window_start = capabilities->default_window.range.start,
-		.default_window_size = capabilities->default_window.range.size,
 		.max_windows = capabilities->max_windows,
 		.max_levels = capabilities->max_levels,
 		.eeh = capabilities->eeh ? 1 : 0,
 	};
 
+	for (unsigned int i = 0; i < container->group_count; i++) {
+		result.groups[i] = container->groups[i].number;
+		result.balloon_inhibited |= container->groups[i].balloon_allowed ? 0 : 1;
+	}
+	if (capabilities->default_window_count > 0) {
+		result.default_window_start = capabilities->default_windows[0].range.start;
+		result.default_window_size = capabilities->default_windows[0].range.size;
+	}
 	(void)snprintf(result.iommu_type, sizeof(result.iommu_type), "%s",
 		       capabilities->iommu_type);
 	return result;

@@ -12,6 +12,7 @@
 
 struct worker_memory describe_memory(const struct section *section);
 struct worker_window describe_window(const struct window *window);
+struct worker_choice describe_choice(const struct window_choice *choice);
 struct worker_container describe_container(const struct container *container);
 
 /* The body of the reply to WORKER_DESCRIBE; returns its size. */

@@ -149,11 +149,20 @@ static int open_kernel(const struct options *options, struct kernel **ret_kernel
 				  : kernel_linux_new(ret_kernel);
 }
 
+/* The kinds of container, best first. */
+static int open_container(struct kernel *kernel, const struct container_request *request,
+			  struct container **ret_container, struct error *error)
+{
+	static const struct container_kind *const kinds[] = {&tce_v2_kind, NULL};
+
+	return container_open(kernel, kinds, request, ret_container, error);
+}
+
 static int serve(const struct options *options, struct kernel *kernel)
 {
 	struct worker_settings settings = {
 		.kernel = kernel,
-		.new_container = tce_v2_new,
+		.open_container = open_container,
 		.locked_limit = kernel->locked_limit,
 		.socket = WORKER_SOCKET_FD,
 		.number = options->space,

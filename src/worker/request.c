@@ -14,6 +14,7 @@ struct request_form {
 
 static const struct request_form forms[WORKER_REQUEST_TYPE_COUNT] = {
 	[WORKER_DESCRIBE] = {"Describe", 0, 0, false},
+	[WORKER_SET_POLICY] = {"SetPolicy", sizeof(struct worker_policy), 0, true},
 	[WORKER_ATTACH_GROUP] = {"AttachGroup", sizeof(struct worker_attach), 2, true},
 	[WORKER_DETACH_GROUP] = {"DetachGroup", sizeof(struct worker_detach), 0, true},
 	[WORKER_ADD_MEMORY] = {"AddMemory", sizeof(struct worker_memory), 1, true},
@@ -22,6 +23,9 @@ static const struct request_form forms[WORKER_REQUEST_TYPE_COUNT] = {
 	[WORKER_REMOVE_WINDOW] = {"RemoveWindow", sizeof(struct worker_remove_window), 0, true},
 	[WORKER_MAP] = {"Map", sizeof(struct worker_map), 0, false},
 	[WORKER_UNMAP] = {"Unmap", sizeof(struct worker_unmap), 0, false},
+	[WORKER_MAP_MANY] = {"MapMany", sizeof(struct worker_many), 1, false},
+	[WORKER_UNMAP_MANY] = {"UnmapMany", sizeof(struct worker_many), 1, false},
+	[WORKER_PLAN] = {"Plan", sizeof(struct worker_plan), 0, false},
 	[WORKER_TRANSLATE] = {"Translate", sizeof(struct worker_translate), 0, false},
 	[WORKER_LIST_MAPPINGS] = {"ListMappings", sizeof(struct worker_list), 0, false},
 	[WORKER_CLOSE] = {"Close", 0, 0, true},
@@ -75,18 +79,27 @@ static int check_header(const struct worker_request *header, size_t body_size, u
 static uint32_t reserved_bits(uint32_t type, const union request_body *body)
 {
 	switch ((enum worker_request_type)type) {
+	case WORKER_SET_POLICY:
+		return body->policy.reserved;
+	case WORKER_ATTACH_GROUP:
+		return body->attach.reserved |
+		       (body->attach.flags & ~(WORKER_ATTACH_SHARE | WORKER_ATTACH_BALLOON));
 	case WORKER_DETACH_GROUP:
 		return body->detach.reserved;
 	case WORKER_REMOVE_MEMORY:
 		return body->remove_memory.reserved;
 	case WORKER_CREATE_WINDOW:
-		return body->window.reserved | body->window.flags;
+		return body->window.reserved |
+		       (body->window.flags & ~WORKER_WINDOW_REPLACE_DEFAULT);
 	case WORKER_MAP:
 		return body->map.reserved;
 	case WORKER_LIST_MAPPINGS:
 		return body->list.reserved;
+	case WORKER_MAP_MANY:
+	case WORKER_UNMAP_MANY:
+		return body->many.reserved;
 	case WORKER_DESCRIBE:
-	case WORKER_ATTACH_GROUP:
+	case WORKER_PLAN:
 	case WORKER_ADD_MEMORY:
 	case WORKER_REMOVE_WINDOW:
 	case WORKER_UNMAP:

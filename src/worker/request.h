@@ -13,6 +13,7 @@
 #include "common/worker_protocol.h"
 
 union request_body {
+	struct worker_policy policy;
 	struct worker_attach attach;
 	struct worker_detach detach;
 	struct worker_memory memory;
@@ -21,6 +22,8 @@ union request_body {
 	struct worker_remove_window remove_window;
 	struct worker_map map;
 	struct worker_unmap unmap;
+	struct worker_many many;
+	struct worker_plan plan;
 	struct worker_translate translate;
 	struct worker_list list;
 };

@@ -48,13 +48,14 @@ struct worker {
 	uint64_t changing_id;
 	unsigned char packet[WORKER_MESSAGE_MAX];
 	unsigned char body[DESCRIPTION_SIZE];
+	struct space_plan plan;
 };
 
 int worker_new(const struct worker_settings *settings, struct worker **ret_worker)
 {
 	struct space_settings space = {
 		.kernel = settings->kernel,
-		.new_container = settings->new_container,
+		.open_container = settings->open_container,
 		.locked_limit = settings->locked_limit,
 	};
 	struct worker *worker = calloc(1, sizeof(*worker));
@@ -117,10 +118,14 @@ struct worker *worker_free(struct worker *worker)
 
 static struct worker_counts count(const struct worker *worker)
 {
+	struct space_locked locked = space_locked(worker->space);
+
 	return (struct worker_counts){
 		.mappings = ledger_count(space_ledger(worker->space)),
 		.mapped_bytes = ledger_bytes(space_ledger(worker->space)),
-		.locked_bytes = space_locked_bytes(worker->space),
+		.locked_pins = locked.pins,
+		.locked_tables = locked.tables,
+		.locked_leaks = locked.leaks,
 	};
 }
 
@@ -195,7 +200,41 @@ static int translate(struct worker *worker, uint64_t iova, size_t *ret_size, str
 	return 0;
 }
 
-static void handle_at_once(struct worker *worker, const struct request *request)
+static int change_many(struct worker *worker, const struct request *request, struct error *error)
+{
+	(void)worker;
+	(void)request;
+	return error_set(error, ERROR_UNSUPPORTED, 0, "many at once");
+}
+
+static int plan_window(struct worker *worker, const struct worker_plan *wire, size_t *ret_size,
+		       struct error *error)
+{
+	struct worker_plan_result head = {.count = 0};
+	struct space_plan *plan = &worker->plan;
+	size_t size = sizeof(head);
+	int r;
+
+	r = space_window_plan(worker->space, wire, plan, error);
+	if (r) {
+		return r;
+	}
+	head.count = plan->choice_count;
+	head.chosen = plan->chosen;
+	head.explanation_size = (uint32_t)strlen(plan->explanation);
+	memcpy(worker->body, &head, sizeof(head));
+	for (unsigned int i = 0; i < plan->choice_count; i++) {
+		struct worker_choice choice = describe_choice(&plan->choices[i]);
+
+		memcpy(worker->body + size, &choice, sizeof(choice));
+		size += sizeof(choice);
+	}
+	memcpy(worker->body + size, plan->explanation, head.explanation_size);
+	*ret_size = size + head.explanation_size;
+	return 0;
+}
+
+static void handle_at_once(struct worker *worker, struct request *request)
 {
 	const union request_body *body = &request->body;
 	struct error error;
@@ -210,6 +249,13 @@ static void handle_at_once(struct worker *worker, const struct request *request)
 	case WORKER_UNMAP:
 		r = space_unmap(worker->space, body->unmap.iova, body->unmap.size, &error);
 		break;
+	case WORKER_MAP_MANY:
+	case WORKER_UNMAP_MANY:
+		r = change_many(worker, request, &error);
+		break;
+	case WORKER_PLAN:
+		r = plan_window(worker, &body->plan, &size, &error);
+		break;
 	case WORKER_TRANSLATE:
 		r = translate(worker, body->translate.iova, &size, &error);
 		break;
@@ -220,6 +266,7 @@ static void handle_at_once(struct worker *worker, const struct request *request)
 	case WORKER_DESCRIBE:
 		size = describe_space(worker->space, worker->body);
 		break;
+	case WORKER_SET_POLICY:
 	case WORKER_ATTACH_GROUP:
 	case WORKER_DETACH_GROUP:
 	case WORKER_ADD_MEMORY:
@@ -231,6 +278,7 @@ static void handle_at_once(struct worker *worker, const struct request *request)
 		break;
 	}
 	answer(worker, request->type, request->id, r, &error, worker->body, size);
+	request_done(request);
 }
 
 /* In line */
@@ -238,11 +286,44 @@ static void handle_at_once(struct worker *worker, const struct request *request)
 static int begin_attach(struct worker *worker, struct request *request,
 			struct space_change **ret_change, struct error *error)
 {
-	int container = packet_fds_take(&request->fds, 0);
-	int group = packet_fds_take(&request->fds, 1);
+	const struct worker_attach *wire = &request->body.attach;
+	struct space_attach attach = {
+		.group = wire->group,
+		.container_id = wire->container_id,
+		.iommu_type = wire->iommu_type[0] ? wire->iommu_type : NULL,
+		.share = (wire->flags & WORKER_ATTACH_SHARE) != 0,
+		.balloon_allowed = (wire->flags & WORKER_ATTACH_BALLOON) != 0,
+	};
 
-	return space_attach_begin(worker->space, container, group, request->body.attach.group,
-				  request->body.attach.container_id, ret_change, error);
+	if (wire->iommu_type[WORKER_IOMMU_TYPE_SIZE - 1] != '\0') {
+		return error_set(error, ERROR_INVALID_ARGUMENT, 0, "the IOMMU type has no end");
+	}
+	attach.container_fd = packet_fds_take(&request->fds, 0);
+	attach.group_fd = packet_fds_take(&request->fds, 1);
+	return space_attach_begin(worker->space, &attach, ret_change, error);
+}
+
+static int set_policy(struct worker *worker, const struct worker_policy *wire, struct error *error)
+{
+	struct space_policy policy = {
+		.window = {.page_sizes = wire->page_sizes,
+			   .most_tces = wire->most_tces,
+			   .table_piece = wire->table_piece},
+		.default_window = (enum worker_default_window)wire->default_window,
+		.replay_shared = wire->replay_shared != 0,
+		.memory = wire->memory,
+	};
+
+	if (wire->default_window > WORKER_DEFAULT_WINDOW_SWAP || wire->replay_shared > 1 ||
+	    (wire->memory &
+	     ~(WORKER_TAKES_UNSEALED | WORKER_TAKES_HUGETLBFS | WORKER_TAKES_TMPFS))) {
+		return error_set(error, ERROR_INVALID_ARGUMENT, 0,
+				 "policy with default window %" PRIu32 ", replay %" PRIu32
+				 ", memory 0x%" PRIx32,
+				 wire->default_window, wire->replay_shared, wire->memory);
+	}
+	space_set_policy(worker->space, &policy);
+	return 0;
 }
 
 static int begin_add_memory(struct worker *worker, struct request *request,
@@ -268,6 +349,7 @@ static int create_window(struct worker *worker, const struct worker_window *wire
 		.size = wire->size,
 		.page_shift = wire->page_shift,
 		.levels = wire->levels,
+		.flags = wire->flags,
 	};
 	struct worker_window result;
 	struct window window;
@@ -293,6 +375,9 @@ static void start_in_line(struct worker *worker, struct request *request)
 	int r = 0;
 
 	switch ((enum worker_request_type)request->type) {
+	case WORKER_SET_POLICY:
+		r = set_policy(worker, &body->policy, &error);
+		break;
 	case WORKER_ATTACH_GROUP:
 		r = begin_attach(worker, request, &change, &error);
 		break;
@@ -315,6 +400,9 @@ static void start_in_line(struct worker *worker, struct request *request)
 	case WORKER_DESCRIBE:
 	case WORKER_MAP:
 	case WORKER_UNMAP:
+	case WORKER_MAP_MANY:
+	case WORKER_UNMAP_MANY:
+	case WORKER_PLAN:
 	case WORKER_TRANSLATE:
 	case WORKER_LIST_MAPPINGS:
 	case WORKER_CLOSE:
@@ -334,33 +422,44 @@ static void start_in_line(struct worker *worker, struct request *request)
 
 static size_t describe_outcome(struct worker *worker, const struct space_outcome *outcome)
 {
-	struct worker_container container = {.container_id = outcome->container_id};
+	struct worker_container container;
+	struct worker_detached detached;
 	struct worker_memory memory;
 
 	switch ((enum worker_request_type)worker->changing_type) {
 	case WORKER_ATTACH_GROUP:
 		container = describe_container(outcome->container);
-		break;
+		memcpy(worker->body, &container, sizeof(container));
+		return sizeof(container);
+	case WORKER_DETACH_GROUP:
+		detached = (struct worker_detached){
+			.container_id = outcome->container_id,
+			.replayed = outcome->replayed,
+			.lost = outcome->lost,
+		};
+		memcpy(worker->body, &detached, sizeof(detached));
+		return sizeof(detached);
 	case WORKER_ADD_MEMORY:
 		memory = describe_memory(outcome->section);
 		memcpy(worker->body, &memory, sizeof(memory));
 		return sizeof(memory);
-	case WORKER_DETACH_GROUP:
-		break;
 	case WORKER_DESCRIBE:
+	case WORKER_SET_POLICY:
 	case WORKER_REMOVE_MEMORY:
 	case WORKER_CREATE_WINDOW:
 	case WORKER_REMOVE_WINDOW:
 	case WORKER_MAP:
 	case WORKER_UNMAP:
+	case WORKER_MAP_MANY:
+	case WORKER_UNMAP_MANY:
+	case WORKER_PLAN:
 	case WORKER_TRANSLATE:
 	case WORKER_LIST_MAPPINGS:
 	case WORKER_CLOSE:
 	case WORKER_REQUEST_TYPE_COUNT:
-		return 0;
+		break;
 	}
-	memcpy(worker->body, &container, sizeof(container));
-	return sizeof(container);
+	return 0;
 }
 
 static void finish_change(struct worker *worker, struct space_change *change)

@@ -25,7 +25,7 @@ struct worker;
 
 struct worker_settings {
 	struct kernel *kernel; /* not owned */
-	container_factory *new_container;
+	container_opener *open_container;
 	uint64_t locked_limit;
 	int socket;          /* not owned; non-blocking */
 	unsigned int number; /* of the address space, for the log */

@@ -215,7 +215,7 @@ static void refuse_windows(const struct space *space)
 		{{0x800, UINT64_C(1) << 30, 12, 1}, "InvalidArgument"},
 		{{TOP, UINT64_C(1) << 30, 12, 1}, "InvalidArgument"}, /* wraps */
 	};
-	uint32_t flags = 1;
+	uint32_t flags = 2;
 	dbus_uint64_t start = WINDOW_ANYWHERE;
 	dbus_uint64_t size = UINT64_C(1) << 30;
 	uint32_t shift = 12;

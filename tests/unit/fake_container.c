@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 struct fake_container {
 	struct container container;
+	struct memory_listener listener;
 	const struct section *section[SECTIONS_MAX];
 	unsigned int sections;
 	struct window window[2]; /* by slot; size 0: free */
@@ -35,10 +37,16 @@ static bool fails(struct error *error, const char *what)
 	return true;
 }
 
-static int fake_memory_add(struct container *container, const struct section *section,
+static struct fake_container *fake_of_listener(struct memory_listener *listener)
+{
+	return (struct fake_container *)((char *)listener -
+					 offsetof(struct fake_container, listener));
+}
+
+static int fake_memory_add(struct memory_listener *listener, const struct section *section,
 			   struct error *error)
 {
-	struct fake_container *fake = (struct fake_container *)container;
+	struct fake_container *fake = fake_of_listener(listener);
 
 	if (fails(error, "memory_add")) {
 		return ERROR_KERNEL;
@@ -52,10 +60,10 @@ static int fake_memory_add(struct container *container, const struct section *se
 	return 0;
 }
 
-static int fake_memory_remove(struct container *container, const struct section *section,
+static int fake_memory_remove(struct memory_listener *listener, const struct section *section,
 			      struct error *error)
 {
-	struct fake_container *fake = (struct fake_container *)container;
+	struct fake_container *fake = fake_of_listener(listener);
 
 	if (fails(error, "memory_remove")) {
 		return ERROR_KERNEL;
@@ -69,22 +77,84 @@ static int fake_memory_remove(struct container *container, const struct section 
 	return error_set(error, ERROR_KERNEL, ENOENT, "not registered");
 }
 
+static const struct memory_listener_operations fake_listener_operations = {
+	.name = "fake",
+	.takes_long = true,
+	.add = fake_memory_add,
+	.remove = fake_memory_remove,
+};
+
+/* A group joins; and one leaves, which clears the mappings as a kernel may. */
+static int fake_join(struct container *container, int group_fd, uint32_t group, struct error *error)
+{
+	(void)kernel_close(container->kernel, group_fd);
+	if (fake_host.refuse_join) {
+		return error_set(error, ERROR_GROUP_BUSY, EINVAL, "no second group");
+	}
+	if (fails(error, "join")) {
+		return ERROR_KERNEL;
+	}
+	container->groups[container->group_count++] = (struct group){.number = group, .fd = -1};
+	return 0;
+}
+
+static int fake_leave(struct container *container, uint32_t group, struct error *error)
+{
+	struct fake_container *fake = (struct fake_container *)container;
+	unsigned int index = container_group_index(container, group);
+
+	if (fails(error, "leave")) {
+		return ERROR_KERNEL;
+	}
+	container->group_count--;
+	memmove(container->groups + index, container->groups + index + 1,
+		(container->group_count - index) * sizeof(*container->groups));
+	if (container->capabilities.leaving_clears) {
+		fake->mappings = 0;
+	}
+	return 0;
+}
+
 static int fake_window_plan(const struct container *container, const struct window_request *request,
-			    const struct memory_outlook *outlook, struct window_plan *ret_plan,
+			    const struct memory_outlook *outlook,
+			    const struct window_limits *limits, struct window_plan *ret_plan,
 			    struct error *error)
 {
 	(void)container;
 	(void)outlook;
+	(void)limits;
 	if (request->page_shift == 13) {
 		return error_set(error, ERROR_PAGE_SIZE, 0, "13");
 	}
 	*ret_plan = (struct window_plan){
+		.start = WORKER_WINDOW_ANYWHERE,
 		.size = request->size ? request->size : 0x1000000,
 		.page_shift = request->page_shift ? request->page_shift : 12,
 		.levels = request->levels ? request->levels : 1,
 		.locked_bytes = 0x1000,
 	};
 	return 0;
+}
+
+static unsigned int fake_window_choices(const struct container *container,
+					const struct window_request *request,
+					const struct memory_outlook *outlook,
+					const struct window_limits *limits,
+					struct window_choice ret_choices[WORKER_CHOICES_MAX])
+{
+	struct window_plan plan = {.size = 0};
+
+	if (fake_window_plan(container, request, outlook, limits, &plan, NULL)) {
+		return 0;
+	}
+	ret_choices[0] = (struct window_choice){
+		.size = plan.size,
+		.page_shift = plan.page_shift,
+		.levels = plan.levels,
+		.locked_bytes = plan.locked_bytes,
+		.tces = plan.size >> plan.page_shift,
+	};
+	return 1;
 }
 
 static int fake_window_create(struct container *container, const struct window_plan *plan,
@@ -205,9 +275,10 @@ static void fake_free(struct container *container)
 }
 
 static const struct container_operations fake_operations = {
-	.memory_add = fake_memory_add,
-	.memory_remove = fake_memory_remove,
+	.join = fake_join,
+	.leave = fake_leave,
 	.window_plan = fake_window_plan,
+	.window_choices = fake_window_choices,
 	.window_create = fake_window_create,
 	.window_remove = fake_window_remove,
 	.map = fake_map,
@@ -218,13 +289,13 @@ static const struct container_operations fake_operations = {
 	.free = fake_free,
 };
 
-int fake_container_new(struct kernel *kernel, int container_fd, int group_fd, uint32_t group,
-		       struct container **ret_container, struct error *error)
+int fake_container_open(struct kernel *kernel, const struct container_request *request,
+			struct container **ret_container, struct error *error)
 {
 	struct fake_container *fake;
 
-	(void)kernel_close(kernel, container_fd);
-	(void)kernel_close(kernel, group_fd);
+	(void)kernel_close(kernel, request->container_fd);
+	(void)kernel_close(kernel, request->group_fd);
 	if (fake_host.refuse_new) {
 		return error_set(error, ERROR_GROUP_NOT_VIABLE, 0, "refused");
 	}
@@ -232,14 +303,21 @@ int fake_container_new(struct kernel *kernel, int container_fd, int group_fd, ui
 	if (!fake) {
 		abort();
 	}
+	fake->listener.operations = &fake_listener_operations;
 	fake->container = (struct container){
 		.operations = &fake_operations,
-		.group = group,
+		.fd = -1,
+		.id = request->id,
+		.groups = {{.number = request->group, .fd = -1}},
+		.group_count = 1,
+		.listeners = {&fake->listener},
+		.listener_count = 1,
 		.capabilities = {.iommu_type = "fake",
 				 .page_sizes = 0x1000,
 				 .max_windows = 2,
 				 .max_levels = 1,
-				 .pins_memory = true},
+				 .pinning = CONTAINER_PINS_SECTIONS,
+				 .default_window_count = 1},
 	};
 	fake->window[0] = (struct window){
 		.range = {FAKE_WINDOW_0,
@@ -247,7 +325,7 @@ int fake_container_new(struct kernel *kernel, int container_fd, int group_fd, ui
 		.page_shift = 12,
 		.levels = 1,
 	};
-	fake->container.capabilities.default_window = fake->window[0];
+	fake->container.capabilities.default_windows[0] = fake->window[0];
 	fake_host.live++;
 	*ret_container = &fake->container;
 	return 0;

@@ -23,7 +23,8 @@ struct fake_host {
 	unsigned int failed;        /* how many did */
 	unsigned int live;          /* containers that exist */
 	unsigned int closed_in_use; /* containers freed with something left in them */
-	unsigned int refuse_new;    /* the factory fails */
+	unsigned int refuse_new;    /* no container can be opened */
+	unsigned int refuse_join;   /* no container takes a second group */
 	uint64_t pending_bytes;     /* that the next map of each container will lock */
 	uint64_t leaked_bytes;      /* of each container */
 	bool other_default;         /* new containers have another default window */
@@ -31,9 +32,9 @@ struct fake_host {
 
 extern struct fake_host fake_host;
 
-/* A container_factory. */
-int fake_container_new(struct kernel *kernel, int container_fd, int group_fd, uint32_t group,
-		       struct container **ret_container, struct error *error);
+/* A container_opener. */
+int fake_container_open(struct kernel *kernel, const struct container_request *request,
+			struct container **ret_container, struct error *error);
 
 /* What a container has, as text. */
 void fake_container_print(const struct container *container, char *text, size_t size);

@@ -68,6 +68,14 @@ static void handle_container_added(void *userdata, struct space *space,
 	stage.containers++;
 }
 
+static void handle_container_changed(void *userdata, struct space *space,
+				     const struct worker_container *container)
+{
+	(void)userdata;
+	(void)space;
+	(void)container;
+}
+
 static void handle_container_removed(void *userdata, struct space *space,
 				     const struct worker_container *container)
 {
@@ -88,9 +96,12 @@ static const struct manager_observer observer = {
 	.space_removed = handle_space_removed,
 	.space_changed = handle_space_changed,
 	.container_added = handle_container_added,
+	.container_changed = handle_container_changed,
 	.container_removed = handle_container_removed,
 	.group_changed = handle_group_changed,
 };
+
+static const struct space_attach_options plain;
 
 /* -- set-up -- */
 
@@ -172,7 +183,7 @@ static void attach(struct space *space, uint32_t id, enum error_code code)
 	struct group *group = NULL;
 
 	assert_int_equal(manager_find_group(stage.manager, id, &group, NULL), 0);
-	expect(space_attach_group(space, group, handle_answer, NULL, &stage.error), code);
+	expect(space_attach_group(space, group, &plain, handle_answer, NULL, &stage.error), code);
 }
 
 /* -- tests -- */
@@ -288,7 +299,8 @@ static void test_worker_lost_during_attach(void **state)
 
 	(void)state;
 	worker_process_kill(space->worker, SIGSTOP);
-	assert_int_equal(space_attach_group(space, group, handle_answer, NULL, &stage.error), 0);
+	assert_int_equal(
+		space_attach_group(space, group, &plain, handle_answer, NULL, &stage.error), 0);
 	assert_ptr_equal(group->space, space);
 	worker_process_kill(space->worker, SIGKILL);
 	expect(0, ERROR_WORKER_LOST);

@@ -55,12 +55,14 @@ static void attach(struct lie *lie, const struct worker_attach *attach, const ch
 {
 	lie->description.container_count = 1;
 	lie->container.container_id = attach->container_id;
-	lie->container.group = attach->group;
+	lie->container.group_count = 1;
+	lie->container.balloon_inhibited = 1;
+	lie->container.groups[0] = attach->group;
 	name_type(lie, "spapr-tce-v2");
 	if (strcmp(role, "thief") == 0) {
-		lie->container.group = OTHER_GROUP;
+		lie->container.groups[0] = OTHER_GROUP;
 	} else if (strcmp(role, "stranger") == 0) {
-		lie->container.group = 77;
+		lie->container.groups[0] = 77;
 	} else if (strcmp(role, "text") == 0) {
 		name_type(lie, "\xff\xfe");
 	} else if (strcmp(role, "endless") == 0) {

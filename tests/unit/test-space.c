@@ -33,7 +33,7 @@ static int make_memory(uint64_t size)
 
 static void fixture_open_limited(struct fixture *fixture, uint64_t locked_limit)
 {
-	struct space_settings settings = {.new_container = fake_container_new,
+	struct space_settings settings = {.open_container = fake_container_open,
 					  .locked_limit = locked_limit};
 
 	fake_host = (struct fake_host){.calls = 0};
@@ -63,11 +63,24 @@ static int complete(struct space_change *change, struct space_outcome *ret_outco
 	return space_change_finish(change, ret_outcome, error);
 }
 
+static struct space_attach attach_request(uint32_t group, uint32_t container)
+{
+	return (struct space_attach){
+		.container_fd = -1, .group_fd = -1, .group = group, .container_id = container};
+}
+
+static uint64_t locked_bytes(const struct space *space)
+{
+	struct space_locked locked = space_locked(space);
+
+	return locked.pins + locked.tables + locked.leaks;
+}
+
 static int attach(struct fixture *fixture, uint32_t group)
 {
+	struct space_attach request = attach_request(group, group + 100);
 	struct space_change *change = NULL;
-	int r = space_attach_begin(fixture->space, -1, -1, group, group + 100, &change,
-				   &fixture->error);
+	int r = space_attach_begin(fixture->space, &request, &change, &fixture->error);
 
 	return r ? r : complete(change, NULL, &fixture->error);
 }
@@ -157,7 +170,7 @@ static void snapshot(const struct fixture *fixture, char text[SNAPSHOT_SIZE])
 		used += strlen(text + used);
 	}
 	(void)snprintf(text + used, SNAPSHOT_SIZE - used, "%u live, %" PRIu64 " locked\n",
-		       fake_host.live, space_locked_bytes(fixture->space));
+		       fake_host.live, locked_bytes(fixture->space));
 }
 
 static void test_empty(void **state)
@@ -169,7 +182,7 @@ static void test_empty(void **state)
 	assert_null(space_section(fixture.space, 0));
 	assert_null(space_window(fixture.space, 0));
 	assert_null(space_container(fixture.space, 0));
-	assert_int_equal(space_locked_bytes(fixture.space), 0);
+	assert_int_equal(locked_bytes(fixture.space), 0);
 	assert_null(space_free(NULL));
 	fixture_close(&fixture);
 }
@@ -182,7 +195,7 @@ static void test_no_group(void **state)
 	(void)state;
 	fixture_open(&fixture);
 	assert_int_equal(add_memory(&fixture, 0, 0, &id), 0);
-	assert_int_equal(space_locked_bytes(fixture.space), 0);
+	assert_int_equal(locked_bytes(fixture.space), 0);
 	assert_int_equal(map(&fixture, 0, 0, 0x1000), ERROR_OUTSIDE_WINDOW);
 	assert_non_null(strstr(fixture.error.text, "no group is attached"));
 	assert_int_equal(create_window(&fixture, WORKER_WINDOW_ANYWHERE, NULL), ERROR_NOT_FOUND);
@@ -207,7 +220,7 @@ static void test_map_and_unmap(void **state)
 	assert_int_equal(mapping.gpa, 0x2000);
 	assert_int_equal(space_translate(fixture.space, 0x13000, &mapping, &fixture.error),
 			 ERROR_NOT_MAPPED);
-	assert_int_equal(space_locked_bytes(fixture.space), MEMORY_SIZE + 0x1000);
+	assert_int_equal(locked_bytes(fixture.space), MEMORY_SIZE + 0x1000);
 	assert_int_equal(unmap(&fixture, 0x10000, 0x3000), 0);
 	assert_int_equal(ledger_count(space_ledger(fixture.space)), 0);
 	fixture_close(&fixture);
@@ -444,6 +457,7 @@ static void test_other_default_window(void **state)
 
 static void test_attach_refuses(void **state)
 {
+	struct space_attach group_again = attach_request(1, 7);
 	struct fixture fixture;
 	struct space_change *change = NULL;
 
@@ -454,7 +468,7 @@ static void test_attach_refuses(void **state)
 	fake_host.refuse_new = 0;
 	assert_int_equal(attach(&fixture, 1), 0);
 	assert_int_equal(attach(&fixture, 1), ERROR_INVALID_ARGUMENT);
-	assert_int_equal(space_attach_begin(fixture.space, -1, -1, 1, 7, &change, &fixture.error),
+	assert_int_equal(space_attach_begin(fixture.space, &group_again, &change, &fixture.error),
 			 ERROR_GROUP_BUSY);
 	fixture_close(&fixture);
 }
@@ -463,6 +477,7 @@ static void test_attach_refuses(void **state)
 static void test_during_change(void **state)
 {
 	struct section_request request = {.gpa = MEMORY_SIZE, .size = MEMORY_SIZE};
+	struct space_attach second_group = attach_request(2, 2);
 	cleanup(cleanup_fd) int fd = make_memory(MEMORY_SIZE);
 	struct space_change *change = NULL;
 	struct space_change *second = NULL;
@@ -489,7 +504,7 @@ static void test_during_change(void **state)
 	assert_int_equal(complete(change, NULL, &fixture.error), 0);
 	assert_int_equal(map(&fixture, 0, MEMORY_SIZE, 0x1000), ERROR_MEMORY_UNKNOWN);
 	/* Mappings made while a group comes are there when it has come. */
-	assert_int_equal(space_attach_begin(fixture.space, -1, -1, 2, 2, &change, &fixture.error),
+	assert_int_equal(space_attach_begin(fixture.space, &second_group, &change, &fixture.error),
 			 0);
 	assert_int_equal(map(&fixture, 0, 0, 0x1000), 0);
 	assert_int_equal(complete(change, NULL, &fixture.error), 0);
@@ -706,7 +721,7 @@ static void test_half_removed_memory(void **state)
 
 		fixture_open(&fixture);
 		fill(&fixture);
-		locked = space_locked_bytes(fixture.space);
+		locked = locked_bytes(fixture.space);
 		if (both[i]) {
 			assert_int_equal(add_memory(&fixture, 8 * MEMORY_SIZE, 0, &id), 0);
 		}
@@ -719,7 +734,7 @@ static void test_half_removed_memory(void **state)
 		assert_non_null(strstr(fixture.error.text, "could not be restored"));
 		fake_host.fail = 0;
 		fake_host.fail_on = false;
-		assert_int_equal(space_locked_bytes(fixture.space), locked + MEMORY_SIZE);
+		assert_int_equal(locked_bytes(fixture.space), locked + MEMORY_SIZE);
 		assert_int_equal(remove_memory(&fixture, id), ERROR_MEMORY_IN_USE);
 		assert_int_equal(map(&fixture, 0x50000, 8 * MEMORY_SIZE, 0x1000), ERROR_BUSY);
 		fixture_close(&fixture);
@@ -735,9 +750,9 @@ static void test_leak_outlives_container(void **state)
 	fixture_open(&fixture);
 	assert_int_equal(attach(&fixture, 1), 0);
 	fake_host.leaked_bytes = 0x5000;
-	assert_int_equal(space_locked_bytes(fixture.space), 0x6000);
+	assert_int_equal(locked_bytes(fixture.space), 0x6000);
 	assert_int_equal(detach(&fixture, 1), 0);
-	assert_int_equal(space_locked_bytes(fixture.space), 0x5000);
+	assert_int_equal(locked_bytes(fixture.space), 0x5000);
 	fixture_close(&fixture);
 }
 
@@ -752,7 +767,7 @@ static void test_last_group_takes_windows(void **state)
 	assert_int_equal(create_window(&fixture, WORKER_WINDOW_ANYWHERE, NULL), 0);
 	assert_int_equal(detach(&fixture, 1), 0);
 	assert_null(space_window(fixture.space, 0));
-	assert_int_equal(space_locked_bytes(fixture.space), 0);
+	assert_int_equal(locked_bytes(fixture.space), 0);
 	assert_non_null(space_section(fixture.space, 0));
 	assert_int_equal(fake_host.live, 0);
 	assert_int_equal(attach(&fixture, 1), 0);

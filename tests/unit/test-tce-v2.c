@@ -202,13 +202,23 @@ static struct script script_make(const struct expectation *expectations)
 
 static const struct section section = {.gpa = {0, 0x10000000}};
 
+static const struct window_limits no_limits;
+
+static const struct container_kind *const kinds[] = {&tce_v2_kind, NULL};
+
+static const struct container_request opening = {
+	.container_fd = CONTAINER_FD,
+	.group_fd = GROUP_FD,
+	.group = 5,
+	.id = 1,
+};
+
 static struct container *attach(struct script *script)
 {
 	struct container *container = NULL;
 	struct error error;
 
-	assert_int_equal(tce_v2_new(&script->kernel, CONTAINER_FD, GROUP_FD, 5, &container, &error),
-			 0);
+	assert_int_equal(container_open(&script->kernel, kinds, &opening, &container, &error), 0);
 	return container;
 }
 
@@ -225,8 +235,7 @@ static void refuse(const struct expectation *expectations, enum error_code code,
 	struct container *container = NULL;
 	struct error error = {.text = ""};
 
-	assert_int_equal(tce_v2_new(&script.kernel, CONTAINER_FD, GROUP_FD, 5, &container, &error),
-			 code);
+	assert_int_equal(container_open(&script.kernel, kinds, &opening, &container, &error), code);
 	if (!strstr(error.text, text)) {
 		print_error("%s\n", error.text);
 	}
@@ -268,8 +277,9 @@ static void test_no_dynamic_windows(void **state)
 	assert_int_equal(container->capabilities.max_windows, 1);
 	assert_int_equal(container->capabilities.page_sizes, 0x1000);
 	assert_false(container->capabilities.eeh);
-	assert_int_equal(container_window_plan(container, &request, &outlook, &refused, &error),
-			 ERROR_UNSUPPORTED);
+	assert_int_equal(
+		container_window_plan(container, &request, &outlook, &no_limits, &refused, &error),
+		ERROR_UNSUPPORTED);
 	detach(&script, container);
 }
 
@@ -305,7 +315,7 @@ static void test_attach_refused(void **state)
 
 	(void)state;
 	refuse(no_container, ERROR_INVALID_ARGUMENT, "ENOTTY");
-	refuse(no_extension, ERROR_UNSUPPORTED, "no TCE v2 IOMMU");
+	refuse(no_extension, ERROR_UNSUPPORTED, "no IOMMU of a known kind");
 	refuse(no_group, ERROR_INVALID_ARGUMENT, "not that of a VFIO group");
 	refuse(gone, ERROR_NOT_FOUND, "group 5");
 	refuse(not_viable, ERROR_GROUP_NOT_VIABLE, "group 5");
@@ -346,7 +356,7 @@ static void test_register_refused(void **state)
 
 static int map(struct container *container, uint64_t size, struct error *error)
 {
-	const struct window *window = &container->capabilities.default_window;
+	const struct window *window = &container->capabilities.default_windows[0];
 
 	return container_map(container, window, (struct range){0, size},
 			     (void *)(uintptr_t)0x100000000, 3, error);
@@ -439,7 +449,9 @@ static void plan(struct container *container, uint64_t size, uint32_t levels,
 	struct window_request request = {.size = size, .page_shift = 16, .levels = levels};
 	struct error error;
 
-	assert_int_equal(container_window_plan(container, &request, &outlook, ret_plan, &error), 0);
+	assert_int_equal(
+		container_window_plan(container, &request, &outlook, &no_limits, ret_plan, &error),
+		0);
 }
 
 static void test_windows(void **state)
