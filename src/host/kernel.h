@@ -29,10 +29,16 @@ struct kernel_operations {
 	int (*ioctl)(struct kernel *kernel, int fd, unsigned long request, void *argument);
 
 	/*
+	 * The size of the pages behind an fd, in bytes, a power of two: those of hugetlbfs for its
+	 * files and memfds, else the host's. Transparent huge pages don't count, for the kernel may
+	 * split them at any time. 0 or -errno.
+	 */
+	int (*page_size)(struct kernel *kernel, int fd, uint64_t *ret_size);
+
+	/*
 	 * Map an fd shared, length bytes from offset: a device's region, or memory that is going to
 	 * be registered with a container (the simulated host finds the memory behind an address by
-	 * this). prot as mmap(2) has it. The address is page-aligned, and huge-page-aligned on
-	 * hugetlbfs.
+	 * this). prot as mmap(2) has it. The address is aligned to page_size of the fd.
 	 */
 	int (*map)(struct kernel *kernel, int fd, uint64_t offset, size_t length, int prot,
 		   void **ret_address);
@@ -66,6 +72,8 @@ struct kernel {
 	/* Bytes that this process may lock for VFIO, as it was at the start; UINT64_MAX: no limit.
 	 */
 	uint64_t locked_limit;
+	/* log2 of the size of the kernel's pages; 0: as sysconf tells. */
+	unsigned int page_shift;
 };
 
 static inline int kernel_open_node(struct kernel *kernel, const char *path)
@@ -82,6 +90,11 @@ static inline int kernel_ioctl_value(struct kernel *kernel, int fd, unsigned lon
 				     unsigned long value)
 {
 	return kernel->operations->ioctl(kernel, fd, request, (void *)value);
+}
+
+static inline int kernel_page_size(struct kernel *kernel, int fd, uint64_t *ret_size)
+{
+	return kernel->operations->page_size(kernel, fd, ret_size);
 }
 
 static inline int kernel_map(struct kernel *kernel, int fd, uint64_t offset, size_t length,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -36,6 +38,19 @@ static int linux_ioctl(struct kernel *kernel, int fd, unsigned long request, voi
 	/* EINTR is handed up: on an LPAR it can be a hypervisor code in disguise (H_PARAMETER). */
 	result = ioctl(fd, request, argument);
 	return result < 0 ? -errno : result;
+}
+
+static int linux_page_size(struct kernel *kernel, int fd, uint64_t *ret_size)
+{
+	struct statfs status;
+
+	(void)kernel;
+	if (fstatfs(fd, &status) < 0) {
+		return -errno;
+	}
+	*ret_size = status.f_type == HUGETLBFS_MAGIC ? (uint64_t)status.f_bsize
+						     : (uint64_t)sysconf(_SC_PAGESIZE);
+	return 0;
 }
 
 static int linux_map(struct kernel *kernel, int fd, uint64_t offset, size_t length, int prot,
@@ -109,6 +124,7 @@ static void linux_free(struct kernel *kernel)
 static const struct kernel_operations linux_operations = {
 	.open_node = linux_open_node,
 	.ioctl = linux_ioctl,
+	.page_size = linux_page_size,
 	.map = linux_map,
 	.unmap = linux_unmap,
 	.read = linux_read,

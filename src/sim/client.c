@@ -305,6 +305,7 @@ static void sim_free(struct kernel *kernel)
 static const struct kernel_operations sim_operations = {
 	.open_node = sim_open_node,
 	.ioctl = sim_client_ioctl,
+	.page_size = sim_client_page_size,
 	.map = sim_client_map,
 	.unmap = sim_client_unmap,
 	.read = sim_client_read,
@@ -337,6 +338,7 @@ static int say_hello(struct sim_kernel *sim)
 	}
 	sim->kernel.locked_limit = hello.memlock_limit;
 	sim->page_shift = hello.page_shift;
+	sim->kernel.page_shift = hello.page_shift;
 	sim->kernel.sysfs_root = strndup(hello.sysfs_root, sizeof(hello.sysfs_root));
 	sim->dev_root = strndup(hello.dev_root, sizeof(hello.dev_root));
 	return sim->kernel.sysfs_root && sim->dev_root ? 0 : -ENOMEM;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Bytes of device regions, and mappings, of which a client's memory is made. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/param.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/range.h"
 #include "sim/client_private.h"
 #include "sim/protocol.h"
 
@@ -148,38 +151,123 @@ int sim_kernel_find_region(struct kernel *sim, int fd, uint64_t offset, size_t l
 	return 0;
 }
 
-/* Map a device's region. */
-static int map_region(struct kernel *kernel, int fd, uint64_t offset, size_t length, int prot,
-		      void **ret_address)
+int sim_client_page_size(struct kernel *kernel, int fd, uint64_t *ret_size)
 {
-	uint64_t file_offset = 0;
-	void *address;
-	int file = -1;
-	int r = sim_kernel_find_region(kernel, fd, offset, length, prot, &file, &file_offset);
+	struct sim_message message = {.type = SIM_PAGE_SIZE, .fds = &fd, .fd_count = 1};
+	uint64_t size;
+	struct sim_answer answer = {.body = &size, .size = sizeof(size), .fd = -1};
+	int r;
 
+	if (fcntl(fd, F_GETFD) < 0) {
+		return -EBADF;
+	}
+	r = sim_client_call((struct sim_kernel *)kernel, &message, &answer);
 	if (r < 0) {
 		return r;
 	}
-	address = mmap(NULL, length, prot, MAP_SHARED, file, (off_t)file_offset);
-	r = address == MAP_FAILED ? -errno : 0;
-	(void)fd_close(file);
-	if (r == 0) {
-		*ret_address = address;
+	if (answer.size != sizeof(size) || !is_power_of_two(size)) {
+		return -EPROTO;
 	}
-	return r;
+	*ret_size = size;
+	return 0;
+}
+
+/* Map where there is room for it at an address that is aligned to a page larger than the machine's.
+ */
+static int map_in_room(int fd, uint64_t offset, size_t length, int prot, size_t page,
+		       void **ret_address)
+{
+	size_t room = length + page;
+	uint8_t *start;
+	uint8_t *address;
+	int r = 0;
+
+	if (room < length) {
+		return -ENOMEM;
+	}
+	start = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (start == MAP_FAILED) {
+		return -errno;
+	}
+	address = start + (-(uintptr_t)start & (page - 1));
+	if (mmap(address, length, prot, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED) {
+		r = -errno;
+		(void)munmap(start, room);
+		return r;
+	}
+	if (address > start) {
+		(void)munmap(start, (size_t)(address - start));
+	}
+	(void)munmap(address + length, (size_t)(start + room - (address + length)));
+	*ret_address = address;
+	return 0;
+}
+
+static int map_aligned(int fd, uint64_t offset, size_t length, int prot, size_t page,
+		       void **ret_address)
+{
+	size_t machine_page = (size_t)sysconf(_SC_PAGESIZE);
+	void *address = mmap(NULL, length, prot, MAP_SHARED, fd, (off_t)offset);
+
+	if (address == MAP_FAILED) {
+		return -errno;
+	}
+	if (is_aligned((uintptr_t)address, page)) {
+		*ret_address = address;
+		return 0;
+	}
+	(void)munmap(address, length);
+	return map_in_room(fd, offset, (length + machine_page - 1) & ~(machine_page - 1), prot,
+			   page, ret_address);
 }
 
 /* Whatever was there before was unmapped without our knowing. */
-static int note_mapping(struct sim_kernel *sim, const struct sim_mapping *mapping, bool is_file)
+static int note_mapping(struct sim_kernel *sim, const struct sim_mapping *mapping)
 {
 	int r;
 
 	(void)pthread_mutex_lock(&sim->lock);
 	r = sim_mappings_remove(&sim->mappings, mapping->address, mapping->size);
-	if (r == 0 && is_file) {
+	if (r == 0) {
 		r = sim_mappings_add(&sim->mappings, mapping);
 	}
 	(void)pthread_mutex_unlock(&sim->lock);
+	return r;
+}
+
+/* Map a file and remember what is behind the addresses. */
+static int map_file(struct kernel *kernel, struct sim_mapping *mapping, uint64_t page,
+		    void **ret_address)
+{
+	void *address = NULL;
+	int r = map_aligned(mapping->fd, mapping->offset, mapping->size, mapping->prot, page,
+			    &address);
+
+	if (r < 0) {
+		return r;
+	}
+	mapping->address = (uintptr_t)address;
+	r = note_mapping((struct sim_kernel *)kernel, mapping);
+	if (r < 0) {
+		(void)munmap(address, mapping->size);
+		return r;
+	}
+	*ret_address = address;
+	return 0;
+}
+
+/* Map a device's region: the file that the host has behind it. */
+static int map_region(struct kernel *kernel, int fd, struct sim_mapping *mapping, uint64_t page,
+		      void **ret_address)
+{
+	int r = sim_kernel_find_region(kernel, fd, mapping->offset, mapping->size, mapping->prot,
+				       &mapping->fd, &mapping->offset);
+
+	if (r < 0) {
+		return r;
+	}
+	r = map_file(kernel, mapping, page, ret_address);
+	(void)fd_close(mapping->fd);
 	return r;
 }
 
@@ -188,27 +276,19 @@ int sim_client_map(struct kernel *kernel, int fd, uint64_t offset, size_t length
 {
 	struct sim_mapping mapping = {.size = length, .offset = offset, .fd = fd, .prot = prot};
 	struct stat status;
-	bool is_node = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
-	void *address = NULL;
-	int r = 0;
+	uint64_t page;
+	int r;
 
-	if (is_node) {
-		r = map_region(kernel, fd, offset, length, prot, &address);
-	} else {
-		address = mmap(NULL, length, prot, MAP_SHARED, fd, (off_t)offset);
-		r = address == MAP_FAILED ? -errno : 0;
-	}
+	r = sim_client_page_size(kernel, fd, &page);
 	if (r < 0) {
 		return r;
 	}
-	mapping.address = (uintptr_t)address;
-	r = note_mapping((struct sim_kernel *)kernel, &mapping, !is_node);
-	if (r < 0) {
-		(void)munmap(address, length);
-		return r;
+	if (!is_aligned(offset, page)) {
+		return -EINVAL;
 	}
-	*ret_address = address;
-	return 0;
+	return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode)
+		       ? map_region(kernel, fd, &mapping, page, ret_address)
+		       : map_file(kernel, &mapping, page, ret_address);
 }
 
 int sim_client_unmap(struct kernel *kernel, void *address, size_t length)

@@ -73,6 +73,7 @@ int sim_client_ioctl(struct kernel *kernel, int fd, unsigned long request, void 
 ssize_t sim_client_read(struct kernel *kernel, int fd, uint64_t offset, void *data, size_t size);
 ssize_t sim_client_write(struct kernel *kernel, int fd, uint64_t offset, const void *data,
 			 size_t size);
+int sim_client_page_size(struct kernel *kernel, int fd, uint64_t *ret_size);
 int sim_client_map(struct kernel *kernel, int fd, uint64_t offset, size_t length, int prot,
 		   void **ret_address);
 int sim_client_unmap(struct kernel *kernel, void *address, size_t length);

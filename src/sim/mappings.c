@@ -165,7 +165,7 @@ static int add_piece(struct collection *collection, struct sim_wire_piece piece)
 	return 0;
 }
 
-/* The part of the range that lies in a mapping, which is writable. */
+/* The part of the range that lies in a mapping. */
 static int add_mapping(struct collection *collection, const struct sim_mapping *mapping)
 {
 	uint64_t into = collection->address - mapping->address;
@@ -213,6 +213,12 @@ static int add_own_memory(struct collection *collection, uint64_t end)
 	return collection->address == end || found == EXTENTS_MAX;
 }
 
+/* Registered memory is pinned for writing. */
+static bool can_be_pinned(const struct collection *collection, const struct sim_mapping *mapping)
+{
+	return mapping->prot & (collection->to_read ? PROT_READ | PROT_WRITE : PROT_WRITE);
+}
+
 /* The next piece or pieces. Returns whether there may be more, or -errno. */
 static int add_next(struct collection *collection, const struct sim_mappings *mappings)
 {
@@ -222,8 +228,7 @@ static int add_next(struct collection *collection, const struct sim_mappings *ma
 	if (!mapping) {
 		return add_own_memory(collection, find_next(mappings, collection->address));
 	}
-	/* Registered memory is pinned for writing. */
-	if (!(mapping->prot & PROT_WRITE)) {
+	if (!can_be_pinned(collection, mapping)) {
 		return 0;
 	}
 	r = add_mapping(collection, mapping);

@@ -48,8 +48,9 @@ void sim_piece_list_done(struct sim_piece_list *list);
 
 /*
  * The pieces behind a range from its start on, as far as it is mapped for writing without a hole,
- * and SIM_PIECES_MAX at most. Memory of a simulated device's regions is left out unless
- * with_regions. 0 or -errno; *ret_list is to be done with when 0.
+ * and SIM_PIECES_MAX at most; with to_read also what may only be read. Of the process's own
+ * memory a simulated device's regions are left out unless with_regions; the host knows their files.
+ * 0 or -errno; *ret_list is to be done with when 0.
  */
 int sim_mappings_collect(const struct sim_mappings *mappings, uint64_t address, uint64_t size,
 			 bool with_regions, bool to_read, struct sim_piece_list *ret_list);

@@ -33,7 +33,8 @@ struct file_memory {
 	uint64_t page_size;
 };
 
-/* What a client says about the size of its pages is believed within these. */
+/* What a client says about the size of its pages is believed within these, by address or by a
+ * file's name. */
 #define PAGE_SHIFT_MIN 12U
 #define PAGE_SHIFT_MAX 34U
 
@@ -196,6 +197,42 @@ static bool is_registers(int fd)
 	       strcmp(target, name) == 0;
 }
 
+/* "/memfd:hugetlb-16M (deleted)": the size, as a shift, or 0 when it is no such file. */
+static unsigned int named_page_shift(int fd)
+{
+	static const char begin[] = "/memfd:" SIM_HUGE_FILE_NAME;
+	static const char units[] = "KMG";
+	char link[64];
+	char target[64] = "";
+	const char *unit;
+	char *end;
+	uint64_t size;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (readlink(link, target, sizeof(target) - 1) < 0 ||
+	    strncmp(target, begin, sizeof(begin) - 1) != 0) {
+		return 0;
+	}
+	size = strtoull(target + sizeof(begin) - 1, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (!unit || strcmp(end + 1, " (deleted)") != 0 || !is_power_of_two(size)) {
+		return 0;
+	}
+	return floor_log2(size) + 10 * (unsigned int)(unit - units + 1);
+}
+
+unsigned int simhost_page_shift_of(int fd, unsigned int page_shift)
+{
+	struct statfs filesystem;
+	unsigned int named;
+
+	if (fstatfs(fd, &filesystem) == 0 && filesystem.f_type == HUGETLBFS_MAGIC) {
+		return floor_log2((uint64_t)filesystem.f_bsize);
+	}
+	named = named_page_shift(fd);
+	return named > page_shift && named <= PAGE_SHIFT_MAX ? named : page_shift;
+}
+
 /* How much of the range the file has, in whole pages; 0 when it can't be registered at all. */
 static uint64_t usable_size(int fd, uint64_t offset, uint64_t size, unsigned int page_shift)
 {
@@ -207,7 +244,10 @@ static uint64_t usable_size(int fd, uint64_t offset, uint64_t size, unsigned int
 		return 0;
 	}
 	end = ((uint64_t)status.st_size + page_size - 1) & ~(page_size - 1);
-	return is_aligned(offset, page_size) && offset < end ? MIN(size, end - offset) : 0;
+	/* A TCE of 4 KiB may point into a larger page, which is pinned as a whole. */
+	return is_aligned(offset, UINT64_C(1) << PAGE_SHIFT_MIN) && offset < end
+		       ? MIN(size, end - offset)
+		       : 0;
 }
 
 /* A piece with a duplicate of the fd, whose size is known. */
@@ -257,9 +297,7 @@ int simhost_memory_new(int fd, const struct sim_wire_piece *wire, unsigned int p
 		return -EFAULT;
 	}
 	piece.registers = is_registers(fd);
-	if (filesystem.f_type == HUGETLBFS_MAGIC) {
-		piece.page_shift = floor_log2((uint64_t)filesystem.f_bsize);
-	}
+	piece.page_shift = simhost_page_shift_of(fd, page_shift);
 	*ret_piece = piece;
 	return make_piece(fd, wire->offset, &memory_operations, ret_piece);
 }

@@ -32,7 +32,7 @@
 #include "sim/ioctls.h"
 
 /* Raised when a layout changes. */
-#define SIM_PROTOCOL_VERSION 4
+#define SIM_PROTOCOL_VERSION 5
 
 /* More than the largest message, which is a DMA's. */
 #define SIM_MESSAGE_MAX (SIM_DMA_MAX + 4096U)
@@ -53,6 +53,10 @@
  */
 #define SIM_REGION_FILE_NAME "spaprd-simhost-region"
 
+/* A memfd of this name and a size behind it, "hugetlb-16M", has huge pages of that size on the
+ * simulated host, whatever the machine has that it runs on: K, M or G. */
+#define SIM_HUGE_FILE_NAME "hugetlb-"
+
 enum sim_request_type {
 	SIM_HELLO = 1,   /* no body, or a sim_greeting; the reply's is a sim_hello */
 	SIM_CONNECT,     /* no body; the reply has the fd of a new connection */
@@ -64,6 +68,7 @@ enum sim_request_type {
 	SIM_PREAD,       /* sim_transfer; the reply's body is the data, its result their size */
 	SIM_PWRITE,      /* sim_transfer, then the data */
 	SIM_MMAP,        /* sim_map_request; the reply has the fd to map, its body is a sim_map */
+	SIM_PAGE_SIZE,   /* no body, one fd; the reply's is a uint64_t: bytes of a page behind it */
 	SIM_LOCKED,      /* no body; the reply's is a uint64_t: bytes charged to the process */
 	SIM_RING,        /* sim_ring_request; the reply has the fd of a sim_ring (sim/ring.h) */
 	SIM_FDS,         /* no body, no reply: fds of the next request of this connection */

@@ -114,6 +114,18 @@ static void handle_identify(struct simhost *simhost, struct simhost_request *req
 	answer_result(request, identity.handle ? 0 : -ENOMEM, &identity, sizeof(identity), -1);
 }
 
+static void handle_page_size(struct simhost *simhost, struct simhost_request *request)
+{
+	uint64_t size;
+
+	if (request->fds.count != 1) {
+		simhost_refuse(request);
+		return;
+	}
+	size = UINT64_C(1) << simhost_page_shift_of(request->fds.fd[0], simhost->host->page_shift);
+	answer_result(request, 0, &size, sizeof(size), -1);
+}
+
 static void handle_locked(struct simhost_request *request, const struct simhost_process *process)
 {
 	uint64_t bytes = process->mm->locked_pages << process->mm->page_shift;
@@ -311,6 +323,9 @@ static void dispatch(struct simhost *simhost, struct simhost_request *request,
 		break;
 	case SIM_MMAP:
 		simhost_handle_mmap(simhost, request, process);
+		break;
+	case SIM_PAGE_SIZE:
+		handle_page_size(simhost, request);
 		break;
 	case SIM_LOCKED:
 		handle_locked(request, process);

@@ -237,6 +237,10 @@ void simhost_drop_clients(struct simhost *simhost);
 int simhost_memory_new(int fd, const struct sim_wire_piece *wire, unsigned int page_shift,
 		       struct sim_piece *ret_piece);
 
+/* The size of the pages behind an fd, as a shift: those of hugetlbfs or of SIM_HUGE_FILE_NAME, else
+ * the host's. */
+unsigned int simhost_page_shift_of(int fd, unsigned int page_shift);
+
 /* rings (rings.c, sim/ring.h) */
 
 /* Close all rings and carry out what was posted: before anything else is done. */

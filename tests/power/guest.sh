@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The guest of the power lab: what is in it, and how it is booted. These functions work on the host that lab_visit
-# (lab.sh) has chosen: its row of LAB_HOSTS is in the variables host, architecture, machine and devices, and its
+# (lab.sh) has chosen: its row of LAB_HOSTS is in the variables host, architecture, machine, devices and arguments, and its
 # directory, kernel and sysroot are those.
 
 # Programs of the sysroot that the guest has as well.
@@ -111,5 +111,5 @@ lab_boot() {
 		-machine "$machine" -accel tcg -smp 1 -m 2G -nographic -vga none -nic none -monitor none -no-reboot \
 		-serial "file:$directory/console.log" -d guest_errors -D "$directory/qemu.log" \
 		-kernel "$kernel/kernel" -initrd "$directory/initramfs.cpio" \
-		-append "${LAB_KERNEL_ARGUMENTS[$architecture]} printk.devkmsg=on oops=panic panic=1" "${options[@]}"
+		-append "${LAB_KERNEL_ARGUMENTS[$architecture]} $arguments printk.devkmsg=on oops=panic panic=1" "${options[@]}"
 }

@@ -3,13 +3,15 @@
 # The hosts of the power lab, as tables: what to boot, with which devices.
 # shellcheck disable=SC2034 # used by the files that source this one
 
+# Arguments go to the kernel: an emulated POWER9 has huge pages only without radix.
 # In the order in which all of them are booted: those that take longest first, so that none is left to the end alone.
-# name           architecture  QEMU machine              kernel package               its suite            devices
+# name           architecture  QEMU machine              kernel package               its suite            devices   arguments
 readonly LAB_HOSTS='
 powernv8         ppc64el       powernv8                  linux-image-powerpc64le      bookworm-backports   powernv8
 powernv8-64k     ppc64el       powernv8                  linux-image-powerpc64le-64k  bookworm-backports   powernv8
 powernv9         ppc64el       powernv9                  linux-image-powerpc64le      bookworm-backports   powernv
 powernv9-64k     ppc64el       powernv9                  linux-image-powerpc64le-64k  bookworm-backports   powernv
+powernv9-hash    ppc64el       powernv9                  linux-image-powerpc64le      bookworm-backports   powernv   disable_radix
 powernv9-newer   ppc64el       powernv9                  linux-image-powerpc64le      trixie-backports     powernv
 powernv10        ppc64el       powernv10                 linux-image-powerpc64le      bookworm-backports   powernv
 powernv10-64k    ppc64el       powernv10                 linux-image-powerpc64le-64k  bookworm-backports   powernv

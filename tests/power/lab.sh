@@ -107,11 +107,11 @@ lab_compare() {
 # lab_visit TESTS HOST [PROGRAM ARGUMENT...]: boot HOST, run the tests whose names fit the pattern TESTS on it (none for
 # an empty one) and the program, say how each went; fails unless all is well. Leaves the host's row of the table.
 lab_visit() {
-	local tests=$1 host=$2 row architecture machine devices directory=$LAB/$2 kernel sysroot triplet
+	local tests=$1 host=$2 row architecture machine devices arguments directory=$LAB/$2 kernel sysroot triplet
 	local start=$SECONDS booted=0 verdict=ok names
 	shift 2
 	row=$(lab_row "$host")
-	read -r _ architecture machine _ _ devices <<<"$row"
+	read -r _ architecture machine _ _ devices arguments <<<"$row"
 	devices=LAB_DEVICES_$devices
 	devices=${!devices}
 	kernel=$(lab_kernel_of "$row")
