@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -86,21 +87,25 @@ static void outputs_release(int first_type, va_list outputs, bool only_empty)
 
 int bus_call_read(const struct bus_call *call, int first_type, ...)
 {
+	DBusError error = DBUS_ERROR_INIT;
 	va_list outputs;
-	bool done;
+	int r = 0;
 
 	va_start(outputs, first_type);
 	outputs_release(first_type, outputs, true);
 	va_end(outputs);
 	va_start(outputs, first_type);
-	done = dbus_message_get_args_valist(call->message, NULL, first_type, outputs);
+	if (!dbus_message_get_args_valist(call->message, &error, first_type, outputs)) {
+		r = dbus_error_has_name(&error, DBUS_ERROR_INCONSISTENT_MESSAGE) ? -EBADF : -EMFILE;
+	}
 	va_end(outputs);
-	if (!done) {
+	dbus_error_free(&error);
+	if (r < 0) {
 		va_start(outputs, first_type);
 		outputs_release(first_type, outputs, false);
 		va_end(outputs);
 	}
-	return done ? 0 : -EMFILE;
+	return r;
 }
 
 /* What an answer needs of the message, without its body. NULL: no memory. */
@@ -121,11 +126,19 @@ static DBusMessage *message_copy_header(DBusMessage *message)
 	return copy;
 }
 
-void bus_call_drop_fds(struct bus_call *call)
+/* Whether the arguments may be long, or fds. */
+static bool has_unbounded_arguments(DBusMessage *message)
 {
-	DBusMessage *header = dbus_message_contains_unix_fds(call->message)
-				      ? message_copy_header(call->message)
-				      : NULL;
+	static const char unbounded[] = {DBUS_TYPE_ARRAY,   DBUS_TYPE_UNIX_FD,     DBUS_TYPE_STRING,
+					 DBUS_TYPE_VARIANT, DBUS_TYPE_OBJECT_PATH, '\0'};
+
+	return strpbrk(dbus_message_get_signature(message), unbounded) != NULL;
+}
+
+void bus_call_drop_arguments(struct bus_call *call)
+{
+	DBusMessage *header =
+		has_unbounded_arguments(call->message) ? message_copy_header(call->message) : NULL;
 
 	if (header) {
 		dbus_message_unref(call->message);

@@ -31,16 +31,19 @@ const char *bus_call_sender(const struct bus_call *call);
 /*
  * Read the arguments as dbus_message_get_args does, with the method's own types: strings belong to
  * the message, string arrays to the caller. Each fd read, here or by dbus_message_iter_get_basic,
- * is a new CLOEXEC duplicate that the caller closes (the iterator gives -1 when it fails). 0, or
- * -EMFILE when an fd could not be duplicated; then no fd is left open.
+ * is a new CLOEXEC duplicate that the caller closes (the iterator gives -1 when it fails). 0,
+ * -EMFILE when an fd could not be duplicated, or -EBADF when the message has no fd for an argument
+ * that is one; then no fd is left open.
  */
 int bus_call_read(const struct bus_call *call, int first_type, ...);
 
 /*
- * Close the fds that came with the message: for a call that is read and is going to wait, so that
- * waiting calls can't use up our fds. The arguments can't be read any more.
+ * Let go of the arguments, and of the fds that came with them: for a call that is read and is going
+ * to wait. So waiting calls can't use up our fds, nor what libdbus holds of messages at a time (63
+ * MiB), beyond which it reads nothing more from the bus, for nobody. Nothing that belongs to the
+ * message can be read any more.
  */
-void bus_call_drop_fds(struct bus_call *call);
+void bus_call_drop_arguments(struct bus_call *call);
 
 /* Answer with values as dbus_message_append_args takes them; DBUS_TYPE_INVALID alone for none. */
 void bus_call_reply(struct bus_call *call, int first_type, ...);

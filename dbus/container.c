@@ -37,18 +37,12 @@ static int get_page_sizes(void *object, DBusMessageIter *value)
 
 static int get_default_window(void *object, DBusMessageIter *value)
 {
-	const struct container_face *face = object;
-	DBusMessageIter pair;
+	const struct worker_container *container =
+		&((const struct container_face *)object)->container;
 
-	if (!dbus_message_iter_open_container(value, DBUS_TYPE_STRUCT, NULL, &pair)) {
-		return -ENOMEM;
-	}
-	if (face_append(&pair, DBUS_TYPE_UINT64, &face->container.default_window_start) < 0 ||
-	    face_append(&pair, DBUS_TYPE_UINT64, &face->container.default_window_size) < 0) {
-		dbus_message_iter_abandon_container(value, &pair);
-		return -ENOMEM;
-	}
-	return dbus_message_iter_close_container(value, &pair) ? 0 : -ENOMEM;
+	return face_append_record(value, DBUS_TYPE_STRUCT, DBUS_TYPE_UINT64,
+				  &container->default_window_start, DBUS_TYPE_UINT64,
+				  &container->default_window_size, DBUS_TYPE_INVALID);
 }
 
 static int get_max_windows(void *object, DBusMessageIter *value)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,31 @@ int face_append(DBusMessageIter *iter, int type, const void *value)
 int face_append_path(DBusMessageIter *iter, const char *path)
 {
 	return face_append(iter, DBUS_TYPE_OBJECT_PATH, &path);
+}
+
+int face_append_record(DBusMessageIter *iter, int container, int first_type,
+		       const void *first_value, ...)
+{
+	const void *value = first_value;
+	DBusMessageIter entry;
+	va_list fields;
+	int r = 0;
+
+	if (!dbus_message_iter_open_container(iter, container, NULL, &entry)) {
+		return -ENOMEM;
+	}
+	va_start(fields, first_value);
+	for (int type = first_type; r == 0 && type != DBUS_TYPE_INVALID;) {
+		r = face_append(&entry, type, value);
+		type = va_arg(fields, int);
+		value = type == DBUS_TYPE_INVALID ? NULL : va_arg(fields, const void *);
+	}
+	va_end(fields);
+	if (r < 0) {
+		dbus_message_iter_abandon_container(iter, &entry);
+		return r;
+	}
+	return dbus_message_iter_close_container(iter, &entry) ? 0 : -ENOMEM;
 }
 
 int face_append_array(DBusMessageIter *iter, const char *signature, uint32_t count,

@@ -70,6 +70,13 @@ struct face_path face_container_path(unsigned int space, uint32_t container);
 int face_append(DBusMessageIter *iter, int type, const void *value);
 int face_append_path(DBusMessageIter *iter, const char *path);
 
+/*
+ * A structure (DBUS_TYPE_STRUCT) or one entry of a dictionary (DBUS_TYPE_DICT_ENTRY) of basic
+ * values: pairs of a type and a pointer to the value, up to DBUS_TYPE_INVALID.
+ */
+int face_append_record(DBusMessageIter *iter, int container, int first_type,
+		       const void *first_value, ...);
+
 /* Appends entry number i of an object's array. 0 or -ENOMEM. */
 typedef int (*face_append_entry)(void *object, uint32_t i, DBusMessageIter *array);
 

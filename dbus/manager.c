@@ -130,7 +130,7 @@ static void handle_creator(struct bus_sender *sender, const struct error *failur
 		return;
 	}
 	creation->name = NULL;
-	bus_call_drop_fds(creation->call);
+	bus_call_drop_arguments(creation->call);
 	face = space->face;
 	if (!face || bus_sender_watch(sender, handle_owner_gone, face, &watch) < 0) {
 		/* Nobody would end it: the creation is answered when the worker is gone. */
@@ -205,6 +205,22 @@ static void handle_get_device(struct bus_call *call, void *object)
 	}
 }
 
+static void do_reload(struct bus_call *call, struct service *service)
+{
+	struct error error;
+
+	if (manager_reload(service->manager, &error)) {
+		bus_call_fail(call, &error);
+	} else {
+		bus_call_reply(call, DBUS_TYPE_INVALID);
+	}
+}
+
+static void handle_reload(struct bus_call *call, void *object)
+{
+	face_authorise_operator(call, object, do_reload);
+}
+
 /* -- properties -- */
 
 static int get_version(void *object, DBusMessageIter *value)
@@ -239,22 +255,21 @@ static int get_page_size(void *object, DBusMessageIter *value)
 	return face_append(value, DBUS_TYPE_UINT32, &size);
 }
 
+#define IOMMU_TYPES_PER_HOST 2U
+
 static int append_iommu_type(void *object, uint32_t i, DBusMessageIter *array)
 {
-	const char *type = "spapr-tce-v2";
+	static const char *const spapr[IOMMU_TYPES_PER_HOST] = {"spapr-tce-v2", "spapr-tce"};
+	static const char *const type1[IOMMU_TYPES_PER_HOST] = {"type1v2", "type1"};
+	const struct service *service = object;
+	bool is_type1 = service->manager->topology->kind == HOST_KIND_TYPE1;
 
-	(void)object;
-	(void)i;
-	return face_append(array, DBUS_TYPE_STRING, &type);
+	return face_append(array, DBUS_TYPE_STRING, is_type1 ? &type1[i] : &spapr[i]);
 }
 
-/* The types that this version drives on such a host. */
 static int get_iommu_types(void *object, DBusMessageIter *value)
 {
-	const struct service *service = object;
-	bool spapr = service->manager->topology->kind != HOST_KIND_TYPE1;
-
-	return face_append_array(value, "s", spapr ? 1 : 0, append_iommu_type, object);
+	return face_append_array(value, "s", IOMMU_TYPES_PER_HOST, append_iommu_type, object);
 }
 
 static int get_memory_max(void *object, DBusMessageIter *value)
@@ -276,6 +291,7 @@ static const struct bus_method methods[] = {
 	{"CreateAddressSpace", "a{sv}", "o", handle_create_address_space},
 	{"GetGroup", "u", "o", handle_get_group},
 	{"GetDevice", "s", "o", handle_get_device},
+	{"Reload", "", "", handle_reload},
 	{.name = NULL},
 };
 

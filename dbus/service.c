@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/names.h"
 #include "dbus/faces.h"
+#include "dbus/space_signals.h"
 
 /* -- address spaces and containers -- */
 
@@ -137,6 +139,12 @@ static void handle_container_added(void *userdata, struct space *space,
 	space_face->containers = face;
 }
 
+static bool groups_differ(const struct worker_container *a, const struct worker_container *b)
+{
+	return a->group_count != b->group_count ||
+	       memcmp(a->groups, b->groups, a->group_count * sizeof(*a->groups)) != 0;
+}
+
 static void handle_container_changed(void *userdata, struct space *space,
 				     const struct worker_container *container)
 {
@@ -146,8 +154,13 @@ static void handle_container_changed(void *userdata, struct space *space,
 	for (struct container_face *face = space_face ? space_face->containers : NULL; face;
 	     face = face->next) {
 		if (face->container.container_id == container->container_id) {
+			bool groups = groups_differ(&face->container, container);
+
 			face->container = *container;
-			bus_object_changed(face->object, BUS_INTERFACE_CONTAINER, "Groups", NULL);
+			if (groups) {
+				bus_object_changed(face->object, BUS_INTERFACE_CONTAINER, "Groups",
+						   NULL);
+			}
 			return;
 		}
 	}
@@ -190,6 +203,8 @@ static const struct manager_observer observer = {
 	.container_changed = handle_container_changed,
 	.container_removed = handle_container_removed,
 	.group_changed = handle_group_changed,
+	.mappings_replayed = space_handle_mappings_replayed,
+	.memory_skipped = space_handle_memory_skipped,
 };
 
 /* -- what is there from the start -- */

@@ -58,21 +58,6 @@ static const struct {
 	STATISTIC(connections),      STATISTIC(kernel_damage),
 };
 
-static int append_statistic(DBusMessageIter *dictionary, const char *name, const uint64_t *value)
-{
-	DBusMessageIter entry;
-
-	if (!dbus_message_iter_open_container(dictionary, DBUS_TYPE_DICT_ENTRY, NULL, &entry)) {
-		return -ENOMEM;
-	}
-	if (face_append(&entry, DBUS_TYPE_STRING, &name) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT64, value) < 0) {
-		dbus_message_iter_abandon_container(dictionary, &entry);
-		return -ENOMEM;
-	}
-	return dbus_message_iter_close_container(dictionary, &entry) ? 0 : -ENOMEM;
-}
-
 static int append_statistics(DBusMessageIter *iter, void *userdata)
 {
 	const char *statistics = userdata;
@@ -84,7 +69,9 @@ static int append_statistics(DBusMessageIter *iter, void *userdata)
 	for (size_t i = 0; i < sizeof(statistics_table) / sizeof(*statistics_table); i++) {
 		const uint64_t *value = (const void *)(statistics + statistics_table[i].offset);
 
-		if (append_statistic(&dictionary, statistics_table[i].name, value) < 0) {
+		if (face_append_record(&dictionary, DBUS_TYPE_DICT_ENTRY, DBUS_TYPE_STRING,
+				       &statistics_table[i].name, DBUS_TYPE_UINT64, value,
+				       DBUS_TYPE_INVALID) < 0) {
 			dbus_message_iter_abandon_container(iter, &dictionary);
 			return -ENOMEM;
 		}
@@ -108,38 +95,20 @@ static void reply_statistics(void *userdata, const struct sim_control_reply *rep
 static int append_window(void *object, uint32_t i, DBusMessageIter *array)
 {
 	const struct sim_dump_window *window = &((const struct sim_dump *)object)->window[i];
-	DBusMessageIter entry;
 
-	if (!dbus_message_iter_open_container(array, DBUS_TYPE_STRUCT, NULL, &entry)) {
-		return -ENOMEM;
-	}
-	if (face_append(&entry, DBUS_TYPE_UINT64, &window->start) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT64, &window->size) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT32, &window->page_shift) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT32, &window->levels) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT64, &window->mapped) < 0) {
-		dbus_message_iter_abandon_container(array, &entry);
-		return -ENOMEM;
-	}
-	return dbus_message_iter_close_container(array, &entry) ? 0 : -ENOMEM;
+	return face_append_record(array, DBUS_TYPE_STRUCT, DBUS_TYPE_UINT64, &window->start,
+				  DBUS_TYPE_UINT64, &window->size, DBUS_TYPE_UINT32,
+				  &window->page_shift, DBUS_TYPE_UINT32, &window->levels,
+				  DBUS_TYPE_UINT64, &window->mapped, DBUS_TYPE_INVALID);
 }
 
 static int append_entry(void *object, uint32_t i, DBusMessageIter *array)
 {
 	const struct sim_dump_entry *tces = &((const struct sim_dump *)object)->entry[i];
-	DBusMessageIter entry;
 
-	if (!dbus_message_iter_open_container(array, DBUS_TYPE_STRUCT, NULL, &entry)) {
-		return -ENOMEM;
-	}
-	if (face_append(&entry, DBUS_TYPE_UINT64, &tces->iova) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT64, &tces->ua) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT64, &tces->size) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT32, &tces->permissions) < 0) {
-		dbus_message_iter_abandon_container(array, &entry);
-		return -ENOMEM;
-	}
-	return dbus_message_iter_close_container(array, &entry) ? 0 : -ENOMEM;
+	return face_append_record(array, DBUS_TYPE_STRUCT, DBUS_TYPE_UINT64, &tces->iova,
+				  DBUS_TYPE_UINT64, &tces->ua, DBUS_TYPE_UINT64, &tces->size,
+				  DBUS_TYPE_UINT32, &tces->permissions, DBUS_TYPE_INVALID);
 }
 
 static int append_dump(DBusMessageIter *iter, void *userdata)

@@ -8,21 +8,27 @@
 #include "common/names.h"
 #include "dbus/faces.h"
 #include "dbus/interface_xml.h"
+#include "dbus/space_methods.h"
+#include "dbus/space_signals.h"
 
-/* Send a request; when it can't be sent, the call is answered here. */
-static void request(struct bus_call *call, struct space_face *face, enum worker_request_type type,
-		    const void *body, size_t size, worker_answer_handler handler)
+#define LOCKED_COMPONENTS 3U
+
+/* -- shared with the files of space_methods.h -- */
+
+void space_forward(struct bus_call *call, struct space_face *face, enum worker_request_type type,
+		   const void *body, size_t size, worker_answer_handler handler)
 {
 	struct error error;
 
-	bus_call_drop_fds(call);
+	bus_call_drop_arguments(call);
 	if (space_request(face->space, type, body, size, NULL, 0, handler, call, &error)) {
 		bus_call_fail(call, &error);
 	}
 }
 
-/* Whether an answer is a success with a body of that size; else the call is answered here. */
-static bool answer_has(struct bus_call *call, const struct worker_answer *answer, size_t size)
+/* The call is answered here unless the answer is a success of the right size. */
+static bool answer_is(struct bus_call *call, const struct worker_answer *answer, bool right_size,
+		      size_t size)
 {
 	struct error error;
 
@@ -30,120 +36,25 @@ static bool answer_has(struct bus_call *call, const struct worker_answer *answer
 		bus_call_fail(call, &answer->error);
 		return false;
 	}
-	if (answer->size != size) {
+	if (!right_size) {
 		(void)error_set(&error, ERROR_KERNEL, EPROTO,
 				"the worker answered %zu bytes instead of %zu", answer->size, size);
 		bus_call_fail(call, &error);
-		return false;
 	}
-	return true;
+	return right_size;
 }
 
-/* -- groups -- */
-
-static bool has_options(struct bus_call *call, int position, struct error *error)
+bool space_answer_has(struct bus_call *call, const struct worker_answer *answer, size_t size)
 {
-	DBusMessageIter arguments;
-	DBusMessageIter dictionary;
-	DBusMessageIter entry;
-	const char *key = NULL;
-
-	(void)dbus_message_iter_init(bus_call_message(call), &arguments);
-	for (int i = 0; i < position; i++) {
-		(void)dbus_message_iter_next(&arguments);
-	}
-	dbus_message_iter_recurse(&arguments, &dictionary);
-	if (dbus_message_iter_get_arg_type(&dictionary) == DBUS_TYPE_INVALID) {
-		return false;
-	}
-	dbus_message_iter_recurse(&dictionary, &entry);
-	dbus_message_iter_get_basic(&entry, &key);
-	(void)error_set(error, ERROR_INVALID_ARGUMENT, 0,
-			"option \"%.64s\" is not known; there are none yet", key);
-	return true;
+	return answer_is(call, answer, answer->size == size, size);
 }
 
-/* The group that the call's first argument names. */
-static int read_group(struct bus_call *call, const struct space_face *face,
-		      struct group **ret_group, struct error *error)
+bool space_answer_begins(struct bus_call *call, const struct worker_answer *answer, size_t size)
 {
-	DBusMessageIter arguments;
-	dbus_uint32_t id = 0;
+	bool right_size =
+		answer->size >= size && (answer->size - size) % sizeof(struct worker_skipped) == 0;
 
-	(void)dbus_message_iter_init(bus_call_message(call), &arguments);
-	dbus_message_iter_get_basic(&arguments, &id);
-	return manager_find_group(face->service->manager, id, ret_group, error);
-}
-
-/* The container's path needs the space's number, which the call doesn't hold. */
-struct attachment {
-	struct bus_call *call;
-	unsigned int space;
-};
-
-static void reply_container(void *userdata, const struct worker_answer *answer)
-{
-	struct attachment *attachment = userdata;
-
-	if (answer_has(attachment->call, answer, sizeof(struct worker_container))) {
-		const struct worker_container *container = answer->body;
-		struct face_path path =
-			face_container_path(attachment->space, container->container_id);
-		const char *text = path.text;
-
-		bus_call_reply(attachment->call, DBUS_TYPE_OBJECT_PATH, &text, DBUS_TYPE_INVALID);
-	}
-	free(attachment);
-}
-
-static void do_attach_group(struct bus_call *call, struct space_face *face)
-{
-	cleanup(cleanup_free) struct attachment *attachment = malloc(sizeof(*attachment));
-	struct space_attach_options options = {.share = false};
-	struct group *group = NULL;
-	struct error error;
-
-	if (!attachment) {
-		(void)error_set(&error, ERROR_KERNEL, ENOMEM, "no memory for the request");
-		bus_call_fail(call, &error);
-		return;
-	}
-	attachment->call = call;
-	attachment->space = face->space->number;
-	if (has_options(call, 1, &error) || read_group(call, face, &group, &error)) {
-		bus_call_fail(call, &error);
-		return;
-	}
-	bus_call_drop_fds(call);
-	if (space_attach_group(face->space, group, &options, reply_container, attachment, &error)) {
-		bus_call_fail(call, &error);
-		return;
-	}
-	(void)steal_pointer(attachment); /* reply_container frees it */
-}
-
-static void reply_detached(void *userdata, const struct worker_answer *answer)
-{
-	struct bus_call *call = userdata;
-
-	if (answer_has(call, answer, sizeof(struct worker_detached))) {
-		bus_call_reply(call, DBUS_TYPE_INVALID);
-	}
-}
-
-static void do_detach_group(struct bus_call *call, struct space_face *face)
-{
-	struct group *group = NULL;
-	struct error error;
-
-	if (read_group(call, face, &group, &error)) {
-		bus_call_fail(call, &error);
-		return;
-	}
-	bus_call_drop_fds(call);
-	if (space_detach_group(face->space, group, reply_detached, call, &error)) {
-		bus_call_fail(call, &error);
-	}
+	return answer_is(call, answer, right_size, size);
 }
 
 /* -- memory -- */
@@ -152,7 +63,7 @@ static void reply_memory_id(void *userdata, const struct worker_answer *answer)
 {
 	struct bus_call *call = userdata;
 
-	if (answer_has(call, answer, sizeof(struct worker_memory))) {
+	if (space_answer_begins(call, answer, sizeof(struct worker_memory))) {
 		const struct worker_memory *memory = answer->body;
 
 		bus_call_reply(call, DBUS_TYPE_UINT32, &memory->id, DBUS_TYPE_INVALID);
@@ -173,7 +84,11 @@ static void do_add_memory(struct bus_call *call, struct space_face *face)
 			      &flags, DBUS_TYPE_INVALID);
 
 	if (r < 0) {
-		(void)error_set(&error, ERROR_KERNEL, -r, "can't take the fd");
+		(void)error_set(
+			&error, r == -EBADF ? ERROR_INVALID_ARGUMENT : ERROR_QUOTA_EXCEEDED, -r,
+			"%s",
+			r == -EBADF ? "the message has no fd for the memory; send one with it"
+				    : "spaprd has no file left for the memory: try again later");
 		bus_call_fail(call, &error);
 		return;
 	}
@@ -181,7 +96,7 @@ static void do_add_memory(struct bus_call *call, struct space_face *face)
 	body.gpa = gpa;
 	body.size = size;
 	body.flags = flags;
-	bus_call_drop_fds(call);
+	bus_call_drop_arguments(call);
 	if (space_request(face->space, WORKER_ADD_MEMORY, &body, sizeof(body), &fd, 1,
 			  reply_memory_id, call, &error)) {
 		bus_call_fail(call, &error);
@@ -193,7 +108,7 @@ static void do_remove_memory(struct bus_call *call, struct space_face *face)
 	struct worker_remove_memory body = {.id = 0};
 
 	(void)bus_call_read(call, DBUS_TYPE_UINT32, &body.id, DBUS_TYPE_INVALID);
-	request(call, face, WORKER_REMOVE_MEMORY, &body, sizeof(body), face_reply_empty);
+	space_forward(call, face, WORKER_REMOVE_MEMORY, &body, sizeof(body), face_reply_empty);
 }
 
 /* -- windows -- */
@@ -202,7 +117,7 @@ static void reply_window(void *userdata, const struct worker_answer *answer)
 {
 	struct bus_call *call = userdata;
 
-	if (answer_has(call, answer, sizeof(struct worker_window))) {
+	if (space_answer_has(call, answer, sizeof(struct worker_window))) {
 		const struct worker_window *window = answer->body;
 		dbus_uint64_t start = window->start;
 		dbus_uint64_t size = window->size;
@@ -224,7 +139,7 @@ static void do_create_window(struct bus_call *call, struct space_face *face)
 			    DBUS_TYPE_UINT32, &body.flags, DBUS_TYPE_INVALID);
 	body.start = start;
 	body.size = size;
-	request(call, face, WORKER_CREATE_WINDOW, &body, sizeof(body), reply_window);
+	space_forward(call, face, WORKER_CREATE_WINDOW, &body, sizeof(body), reply_window);
 }
 
 static void do_remove_window(struct bus_call *call, struct space_face *face)
@@ -234,7 +149,7 @@ static void do_remove_window(struct bus_call *call, struct space_face *face)
 
 	(void)bus_call_read(call, DBUS_TYPE_UINT64, &start, DBUS_TYPE_INVALID);
 	body.start = start;
-	request(call, face, WORKER_REMOVE_WINDOW, &body, sizeof(body), face_reply_empty);
+	space_forward(call, face, WORKER_REMOVE_WINDOW, &body, sizeof(body), face_reply_empty);
 }
 
 /* -- mappings -- */
@@ -251,7 +166,7 @@ static void do_map(struct bus_call *call, struct space_face *face)
 	body.iova = iova;
 	body.gpa = gpa;
 	body.size = size;
-	request(call, face, WORKER_MAP, &body, sizeof(body), face_reply_empty);
+	space_forward(call, face, WORKER_MAP, &body, sizeof(body), face_reply_empty);
 }
 
 static void do_unmap(struct bus_call *call, struct space_face *face)
@@ -264,14 +179,14 @@ static void do_unmap(struct bus_call *call, struct space_face *face)
 			    DBUS_TYPE_INVALID);
 	body.iova = iova;
 	body.size = size;
-	request(call, face, WORKER_UNMAP, &body, sizeof(body), face_reply_empty);
+	space_forward(call, face, WORKER_UNMAP, &body, sizeof(body), face_reply_empty);
 }
 
 static void reply_translation(void *userdata, const struct worker_answer *answer)
 {
 	struct bus_call *call = userdata;
 
-	if (answer_has(call, answer, sizeof(struct worker_translation))) {
+	if (space_answer_has(call, answer, sizeof(struct worker_translation))) {
 		const struct worker_translation *translation = answer->body;
 		dbus_uint64_t gpa = translation->gpa;
 		dbus_uint64_t left = translation->left;
@@ -288,7 +203,7 @@ static void do_translate(struct bus_call *call, struct space_face *face)
 
 	(void)bus_call_read(call, DBUS_TYPE_UINT64, &iova, DBUS_TYPE_INVALID);
 	body.iova = iova;
-	request(call, face, WORKER_TRANSLATE, &body, sizeof(body), reply_translation);
+	space_forward(call, face, WORKER_TRANSLATE, &body, sizeof(body), reply_translation);
 }
 
 /* A worker_mapping is four uint64_t in the order of the contract, so the body is the array. */
@@ -299,7 +214,7 @@ static void reply_mappings(void *userdata, const struct worker_answer *answer)
 	size_t count = answer->size / sizeof(struct worker_mapping);
 
 	_Static_assert(sizeof(struct worker_mapping) == 4 * sizeof(dbus_uint64_t), "four numbers");
-	if (answer_has(call, answer, count * sizeof(struct worker_mapping))) {
+	if (space_answer_has(call, answer, count * sizeof(struct worker_mapping))) {
 		bus_call_reply(call, DBUS_TYPE_ARRAY, DBUS_TYPE_UINT64, &quads, (int)(4 * count),
 			       DBUS_TYPE_INVALID);
 	}
@@ -313,7 +228,7 @@ static void do_list_mappings(struct bus_call *call, struct space_face *face)
 	(void)bus_call_read(call, DBUS_TYPE_UINT64, &from, DBUS_TYPE_UINT32, &body.most,
 			    DBUS_TYPE_INVALID);
 	body.from = from;
-	request(call, face, WORKER_LIST_MAPPINGS, &body, sizeof(body), reply_mappings);
+	space_forward(call, face, WORKER_LIST_MAPPINGS, &body, sizeof(body), reply_mappings);
 }
 
 /* -- the end -- */
@@ -322,7 +237,7 @@ static void do_close(struct bus_call *call, struct space_face *face)
 {
 	struct error error;
 
-	bus_call_drop_fds(call);
+	bus_call_drop_arguments(call);
 	if (space_close(face->space, face_reply_empty, call, &error)) {
 		bus_call_fail(call, &error);
 	}
@@ -335,8 +250,6 @@ static void do_close(struct bus_call *call, struct space_face *face)
 		face_authorise(call, object, do_##method);               \
 	}
 
-FOR_OWNER(attach_group)
-FOR_OWNER(detach_group)
 FOR_OWNER(add_memory)
 FOR_OWNER(remove_memory)
 FOR_OWNER(create_window)
@@ -376,38 +289,21 @@ static int get_uid(void *object, DBusMessageIter *value)
 static int append_memory(void *object, uint32_t i, DBusMessageIter *array)
 {
 	const struct worker_memory *memory = &((struct space *)object)->memory[i];
-	DBusMessageIter entry;
 
-	if (!dbus_message_iter_open_container(array, DBUS_TYPE_STRUCT, NULL, &entry)) {
-		return -ENOMEM;
-	}
-	if (face_append(&entry, DBUS_TYPE_UINT32, &memory->id) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT64, &memory->gpa) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT64, &memory->size) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT64, &memory->offset) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT32, &memory->flags) < 0) {
-		dbus_message_iter_abandon_container(array, &entry);
-		return -ENOMEM;
-	}
-	return dbus_message_iter_close_container(array, &entry) ? 0 : -ENOMEM;
+	return face_append_record(array, DBUS_TYPE_STRUCT, DBUS_TYPE_UINT32, &memory->id,
+				  DBUS_TYPE_UINT64, &memory->gpa, DBUS_TYPE_UINT64, &memory->size,
+				  DBUS_TYPE_UINT64, &memory->offset, DBUS_TYPE_UINT32,
+				  &memory->flags, DBUS_TYPE_INVALID);
 }
 
 static int append_window(void *object, uint32_t i, DBusMessageIter *array)
 {
 	const struct worker_window *window = &((struct space *)object)->windows[i];
-	DBusMessageIter entry;
 
-	if (!dbus_message_iter_open_container(array, DBUS_TYPE_STRUCT, NULL, &entry)) {
-		return -ENOMEM;
-	}
-	if (face_append(&entry, DBUS_TYPE_UINT64, &window->start) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT64, &window->size) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT32, &window->page_shift) < 0 ||
-	    face_append(&entry, DBUS_TYPE_UINT32, &window->levels) < 0) {
-		dbus_message_iter_abandon_container(array, &entry);
-		return -ENOMEM;
-	}
-	return dbus_message_iter_close_container(array, &entry) ? 0 : -ENOMEM;
+	return face_append_record(array, DBUS_TYPE_STRUCT, DBUS_TYPE_UINT64, &window->start,
+				  DBUS_TYPE_UINT64, &window->size, DBUS_TYPE_UINT32,
+				  &window->page_shift, DBUS_TYPE_UINT32, &window->levels,
+				  DBUS_TYPE_INVALID);
 }
 
 static int append_container(void *object, uint32_t i, DBusMessageIter *array)
@@ -463,30 +359,63 @@ static int get_locked_bytes(void *object, DBusMessageIter *value)
 	return face_append(value, DBUS_TYPE_UINT64, &bytes);
 }
 
-/* Memory that a container has locked: devices go on using the pages that a balloon gave away. */
+static int append_locked(void *object, uint32_t i, DBusMessageIter *dictionary)
+{
+	const struct worker_counts *counts = &((struct space *)object)->counts;
+	const struct {
+		const char *name;
+		uint64_t bytes;
+	} components[LOCKED_COMPONENTS] = {
+		{"pins", counts->locked_pins},
+		{"tables", counts->locked_tables},
+		{"leaks", counts->locked_leaks},
+	};
+
+	return face_append_record(dictionary, DBUS_TYPE_DICT_ENTRY, DBUS_TYPE_STRING,
+				  &components[i].name, DBUS_TYPE_UINT64, &components[i].bytes,
+				  DBUS_TYPE_INVALID);
+}
+
+static int get_locked(void *object, DBusMessageIter *value)
+{
+	struct space *space = ((struct space_face *)object)->space;
+
+	return face_append_array(value, "{st}", LOCKED_COMPONENTS, append_locked, space);
+}
+
+/* A worker starts with the limit of spaprd, or with what the simulated host has for each process.
+ */
+static int get_locked_limit(void *object, DBusMessageIter *value)
+{
+	const struct space_face *face = object;
+	dbus_uint64_t limit = face->service->manager->kernel->locked_limit;
+
+	return face_append(value, DBUS_TYPE_UINT64, &limit);
+}
+
 static int get_balloon_inhibited(void *object, DBusMessageIter *value)
 {
-	const struct space *space = ((struct space_face *)object)->space;
-	dbus_bool_t inhibited = FALSE;
-
-	for (uint32_t i = 0; space->memory_count > 0 && i < space->container_count; i++) {
-		inhibited = inhibited || space->containers[i].balloon_inhibited;
-	}
+	const struct space_face *face = object;
+	dbus_bool_t inhibited = space_inhibits_balloon(face->space);
 
 	return face_append(value, DBUS_TYPE_BOOLEAN, &inhibited);
 }
 
 static const struct bus_method methods[] = {
-	{"AttachGroup", "ua{sv}", "o", handle_attach_group},
-	{"DetachGroup", "u", "", handle_detach_group},
+	{"AttachGroup", "ua{sv}", "o", space_handle_attach_group},
+	{"DetachGroup", "u", "", space_handle_detach_group},
 	{"AddMemory", "htttu", "u", handle_add_memory},
 	{"RemoveMemory", "u", "", handle_remove_memory},
 	{"CreateWindow", "ttuuu", "ttuu", handle_create_window},
 	{"RemoveWindow", "t", "", handle_remove_window},
+	{"DescribeForGuest", "", "ay", space_handle_describe_for_guest},
 	{"Map", "tttu", "", handle_map},
 	{"Unmap", "tt", "", handle_unmap},
+	{"MapMany", "at", "", space_handle_map_many},
+	{"UnmapMany", "at", "", space_handle_unmap_many},
 	{"Translate", "t", "ttu", handle_translate},
 	{"ListMappings", "tu", "at", handle_list_mappings},
+	{"Plan", "tuua{sv}", "a(tuuttts)us", space_handle_plan},
 	{"Close", "", "", handle_close},
 	{.name = NULL},
 };
@@ -501,6 +430,8 @@ static const struct bus_property properties[] = {
 	{"Mappings", "t", get_mappings, BUS_PROPERTY_SILENT},
 	{"MappedBytes", "t", get_mapped_bytes, BUS_PROPERTY_SILENT},
 	{"LockedBytes", "t", get_locked_bytes, BUS_PROPERTY_SILENT},
+	{"Locked", "a{st}", get_locked, BUS_PROPERTY_SILENT},
+	{"LockedLimit", "t", get_locked_limit, BUS_PROPERTY_CONSTANT},
 	{"BalloonInhibited", "b", get_balloon_inhibited, BUS_PROPERTY_CHANGES},
 	{.name = NULL},
 };
@@ -509,5 +440,6 @@ const struct bus_interface space_interface = {
 	.name = BUS_INTERFACE_SPACE,
 	.methods = methods,
 	.properties = properties,
+	.signals = space_signals,
 	.xml = interface_xml_address_space,
 };

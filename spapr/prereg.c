@@ -60,6 +60,9 @@ static int prereg_remove(struct memory_listener *listener, const struct section 
 
 	r = kernel_ioctl(prereg->container->kernel, prereg->container->fd,
 			 VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, &memory);
+	if (r == -EINVAL && container_has_lost_groups(prereg->container)) {
+		return 0;
+	}
 	if (r != 0) {
 		return refusal_set(error, remove_refusals, r, "unregister memory %s",
 				   range_format(section->gpa).text);

@@ -5,23 +5,24 @@
 
 #include "common/range.h"
 
-#define TCE_SHIFT 3
+#define TCE_SHIFT   3
+#define TABLE_LEAST UINT64_C(0x1000) /* bytes that are charged for, however small a table */
 
 /* powernv: the bits that all levels resolve and the page shift stay below this
  * (pnv_pci_ioda2_table_alloc_pages). */
 #define ADDRESS_BITS_LIMIT 55
 
-#define POWERNV_LEVELS_MAX 5
-
 #define POWERNV_TCES_MAX (UINT64_C(1) << 30)
 #define LPAR_TCES_MAX    (UINT64_C(1) << 24)
 
-struct table_rules table_rules_of(uint32_t max_levels)
+struct table_rules table_rules_of(uint32_t max_levels, unsigned int kernel_page_shift)
 {
 	bool hypervisor = max_levels <= 1;
 
 	return (struct table_rules){
-		.kernel_page_shift = floor_log2((uint64_t)sysconf(_SC_PAGESIZE)),
+		.kernel_page_shift = kernel_page_shift
+					     ? kernel_page_shift
+					     : floor_log2((uint64_t)sysconf(_SC_PAGESIZE)),
 		.hypervisor = hypervisor,
 		.most_tces = hypervisor ? LPAR_TCES_MAX : POWERNV_TCES_MAX,
 	};
@@ -56,7 +57,7 @@ bool table_levels_are_legal(const struct table_rules *rules, uint32_t page_shift
 	if (rules->hypervisor) {
 		return levels == 1;
 	}
-	if (levels == 0 || levels > POWERNV_LEVELS_MAX) {
+	if (levels == 0 || levels > TABLE_LEVELS_MAX) {
 		return false;
 	}
 	bits = piece_shift(rules, page_shift, window_size, levels) - TCE_SHIFT;
@@ -90,7 +91,7 @@ uint64_t table_locked_bytes(const struct table_rules *rules, uint32_t page_shift
 		return table & ~(page - 1);
 	}
 	piece = table_piece_bytes(rules, page_shift, window_size, levels);
-	table = table > KIB(4) ? table : KIB(4);
+	table = table > TABLE_LEAST ? table : TABLE_LEAST;
 	for (; levels > 0; levels--) {
 		bytes += round_up(table, piece);
 		table = table / piece << TCE_SHIFT;

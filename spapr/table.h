@@ -17,15 +17,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KIB(n) ((uint64_t)(n) << 10)
-#define MIB(n) ((uint64_t)(n) << 20)
-
 /* The largest piece that the kernel's page allocator has, with 4 KiB and 64 KiB pages alike
  * (arch/powerpc/Kconfig, ARCH_FORCE_MAX_ORDER). */
-#define TABLE_PIECE_MAX MIB(16)
+#define TABLE_PIECE_MAX (UINT64_C(16) << 20)
 
-/* A piece of this size is found even in fragmented memory. */
-#define TABLE_PIECE_SAFE MIB(1)
+/*
+ * A piece of this size is found in all but the most fragmented memory. It is that large because the
+ * other way is worse: levels below the first are allocated when something is mapped, without
+ * waiting (GFP_ATOMIC), and the kernel doesn't look whether it got them (field note H13).
+ */
+#define TABLE_PIECE_SAFE (UINT64_C(4) << 20)
+
+/* POWERNV_IOMMU_MAX_LEVELS */
+#define TABLE_LEVELS_MAX 5
 
 struct table_rules {
 	unsigned int kernel_page_shift;
@@ -36,8 +40,9 @@ struct table_rules {
 	uint64_t most_tces;
 };
 
-/* The rules of a host whose tables have max_levels at most: LPARs have one, powernv five. */
-struct table_rules table_rules_of(uint32_t max_levels);
+/* The rules of a host whose tables have max_levels at most: LPARs have one, powernv five.
+ * kernel_page_shift is that of its kernel's pages; 0: those of the running one. */
+struct table_rules table_rules_of(uint32_t max_levels, unsigned int kernel_page_shift);
 
 /* Whether the kernel and the hardware take a page size: 4 KiB, 64 KiB, 2 MiB, 16 MiB … 256 MiB,
  * 1 GiB. Larger ones overflow an int in the kernel (IOMMU_PAGE_MASK). */

@@ -19,8 +19,7 @@ static const struct refusal create_refusals[] = {
 	 "the hypervisor refuses, or the container belongs to another process"},
 	{ENXIO, ERROR_NOT_FOUND, "the group is gone"},
 	{EINVAL, ERROR_UNSUPPORTED,
-	 "the host takes no such window; on an LPAR, see whether the slot may have 64-bit windows "
-	 "(Huge Dynamic DMA Window)"},
+	 "the host takes no such window; on an LPAR, the hypervisor has none that large"},
 	{0, ERROR_NONE, NULL},
 };
 
@@ -41,7 +40,7 @@ uint64_t window_set_locked_bytes(const struct window_set *set)
 	uint64_t bytes = set->leaked_bytes;
 
 	for (unsigned int i = 0; i < set->count; i++) {
-		bytes += table_bytes(set, &set->made[i]);
+		bytes += table_bytes(set, &set->made[i].window);
 	}
 	return bytes;
 }
@@ -55,11 +54,11 @@ static void note_default_window(struct window_set *set)
 {
 	if (set->default_pending) {
 		set->default_pending = false;
-		set->made[set->count++] = set->default_window;
+		set->made[set->count++] = (struct tce_window){.window = set->default_window};
 	}
 }
 
-int window_set_settle(struct window_set *set, bool registered, struct error *error)
+int window_set_settle(struct window_set *set, bool ready, struct error *error)
 {
 	/* An UNMAP of one page, where nothing is mapped: the mildest call that makes the table. */
 	struct vfio_iommu_type1_dma_unmap unmap = {
@@ -69,7 +68,7 @@ int window_set_settle(struct window_set *set, bool registered, struct error *err
 	};
 	int r;
 
-	if (!set->default_pending || !registered) {
+	if (!set->default_pending || !ready) {
 		return 0;
 	}
 	r = kernel_ioctl(set->kernel, set->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
@@ -82,15 +81,26 @@ int window_set_settle(struct window_set *set, bool registered, struct error *err
 	return 0;
 }
 
-int window_set_check_inside(const struct window_set *set, struct range iova, struct error *error)
+struct tce_window *window_set_find(struct window_set *set, struct range iova)
 {
 	for (unsigned int i = 0; i < set->count; i++) {
-		if (range_contains(set->made[i].range, iova)) {
-			return 0;
+		if (range_contains(set->made[i].window.range, iova)) {
+			return &set->made[i];
 		}
 	}
-	return error_set(error, ERROR_OUTSIDE_WINDOW, 0,
-			 "%s; the container has no window around it", range_format(iova).text);
+	return NULL;
+}
+
+/*
+ * Whether a failed CREATE was charged for, and keeps that. Errors that come before the charge
+ * aren't distinguishable; these come after it, since the plan has been checked. An LPAR's EPERM
+ * would be spapr_tce_create_table's, as the container is this process's own. What set_window
+ * answers, be it the number of a firmware error, comes when the kernel takes the charge back.
+ */
+static bool keeps_charge(const struct window_set *set, int result)
+{
+	return result == -ENOMEM || result == -EINVAL || result == -ENODEV ||
+	       (result == -EPERM && set->host.rules.hypervisor);
 }
 
 static int create_with_levels(struct window_set *set, const struct window_plan *plan,
@@ -108,12 +118,11 @@ static int create_with_levels(struct window_set *set, const struct window_plan *
 	/* It makes the pending default window first; only that is likely to have succeeded. */
 	note_default_window(set);
 	if (r != 0) {
-		/* Errors that come before the charge aren't distinguishable; ENOMEM, EINVAL and an
-		 * LPAR's ENODEV are those that come after it, since the plan has been checked. */
-		if (r == -ENOMEM || r == -EINVAL || r == -ENODEV) {
+		if (keeps_charge(set, r)) {
 			set->leaked_bytes += table_locked_bytes(&set->host.rules, plan->page_shift,
 								plan->size, levels);
 		}
+		set->spoiled = r == -ENODEV && set->host.rules.hypervisor;
 		return r;
 	}
 	*ret_window = (struct window){
@@ -133,14 +142,59 @@ static bool hypervisor_has_given_its_window(const struct window_set *set)
 {
 	for (unsigned int i = 0; i < set->count; i++) {
 		if (set->host.rules.hypervisor &&
-		    set->made[i].range.start != set->default_window.range.start) {
+		    set->made[i].window.range.start != set->default_window.range.start) {
 			return true;
 		}
 	}
 	return false;
 }
 
-int window_set_create(struct window_set *set, const struct window_plan *plan, bool registered,
+static int check_room(const struct window_set *set, struct error *error)
+{
+	unsigned int count = set->count + (set->default_pending ? 1 : 0);
+
+	if (count >= set->max_windows) {
+		return error_set(error, ERROR_NO_WINDOW_LEFT, 0,
+				 "the container has %u windows, and %" PRIu32
+				 " at most; remove one first",
+				 count, set->max_windows);
+	}
+	if (hypervisor_has_given_its_window(set)) {
+		return error_set(error, ERROR_NO_WINDOW_LEFT, 0,
+				 "the hypervisor gives one window beside the default one, and the "
+				 "container has it; remove it first");
+	}
+	if (set->spoiled) {
+		return error_set(error, ERROR_UNSUPPORTED, 0,
+				 "the hypervisor has refused to make a window for this PE, and "
+				 "makes none until the partition is restarted");
+	}
+	return 0;
+}
+
+/* What planning has found out, once more: of what the kernel is asked, no mistake may be left. */
+static int check_plan(const struct window_set *set, const struct window_plan *plan,
+		      struct error *error)
+{
+	if (!table_page_shift_is_known(plan->page_shift) ||
+	    !(set->host.page_sizes >> plan->page_shift & 1)) {
+		return error_set(error, ERROR_PAGE_SIZE, 0,
+				 "a window with page shift %" PRIu32
+				 "; the host's page sizes are 0x%" PRIx64,
+				 plan->page_shift, set->host.page_sizes);
+	}
+	if (!is_power_of_two(plan->size) || table_tces(plan->page_shift, plan->size) == 0 ||
+	    plan->levels == 0 || plan->levels > set->host.max_levels ||
+	    !table_levels_are_legal(&set->host.rules, plan->page_shift, plan->size, plan->levels)) {
+		return error_set(error, ERROR_INVALID_ARGUMENT, 0,
+				 "the kernel takes no window of 0x%" PRIx64
+				 " bytes, page shift %" PRIu32 ", levels %" PRIu32,
+				 plan->size, plan->page_shift, plan->levels);
+	}
+	return 0;
+}
+
+int window_set_create(struct window_set *set, const struct window_plan *plan, bool ready,
 		      struct window *ret_window, struct error *error)
 {
 	struct window window;
@@ -148,16 +202,15 @@ int window_set_create(struct window_set *set, const struct window_plan *plan, bo
 	uint32_t more;
 	int r;
 
-	if (set->count + (set->default_pending ? 1 : 0) >= WINDOW_SET_MAX) {
-		return error_set(error, ERROR_NO_WINDOW_LEFT, 0,
-				 "the container has %d windows; remove one first", WINDOW_SET_MAX);
+	r = check_room(set, error);
+	if (r) {
+		return r;
 	}
-	if (hypervisor_has_given_its_window(set)) {
-		return error_set(error, ERROR_NO_WINDOW_LEFT, 0,
-				 "the hypervisor gives one window beside the default one, and the "
-				 "container has it; remove it first");
+	r = check_plan(set, plan, error);
+	if (r) {
+		return r;
 	}
-	r = window_set_settle(set, registered, error);
+	r = window_set_settle(set, ready, error);
 	if (r) {
 		return r;
 	}
@@ -174,7 +227,7 @@ int window_set_create(struct window_set *set, const struct window_plan *plan, bo
 			plan->size, plan->page_shift, levels,
 			table_locked_bytes(&set->host.rules, plan->page_shift, plan->size, levels));
 	}
-	set->made[set->count++] = window;
+	set->made[set->count++] = (struct tce_window){.window = window};
 	*ret_window = window;
 	return 0;
 }
@@ -186,7 +239,7 @@ int window_set_remove(struct window_set *set, uint64_t start, struct error *erro
 	unsigned int index = 0;
 	int r;
 
-	while (index < set->count && set->made[index].range.start != start) {
+	while (index < set->count && set->made[index].window.range.start != start) {
 		index++;
 	}
 	if (index == set->count && !pending) {

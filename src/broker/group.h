@@ -2,8 +2,11 @@
 /* A group as the broker sees it: what the host says of it, and the address space that has it. */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "common/error.h"
 #include "host/topology.h"
 
 struct space;
@@ -15,3 +18,12 @@ struct group {
 	uint32_t container_id; /* meaningful with space; 0 while it is being attached */
 	void *face;            /* the observer's own */
 };
+
+/*
+ * Whether the devices of those names, that are said to cope with a memory balloon, are all devices
+ * of the group but its bridges, which nobody opens. No name at all is a plain false. 0, or
+ * ERROR_INVALID_ARGUMENT that says which name is not in the group or which devices are missing: one
+ * device that does not cope needs the memory to stay as it is for all.
+ */
+int group_allows_balloon(const struct group *group, const char *const *names, size_t count,
+			 bool *ret_allowed, struct error *error);

@@ -21,7 +21,8 @@
 #include "sim/client.h"
 #include "sim/launch.h"
 
-#define EXIT_USAGE 2
+#define EXIT_USAGE         2
+#define POLICY_FOLDERS_MAX 16U
 
 /* A host that runs already, by the socket at which it listens: "unix:/run/host.sock". */
 #define HOST_SOCKET "unix:"
@@ -30,6 +31,8 @@ struct options {
 	bool simulate;
 	const char *host; /* NULL: the simulator's default */
 	bool verbose;
+	const char *policy_paths[POLICY_FOLDERS_MAX];
+	struct policy_folders policies; /* none: the system's */
 };
 
 /* Everything that main sets up, in this order, and tears down in the reverse one. */
@@ -48,7 +51,7 @@ static void print_usage(FILE *file)
 {
 	(void)fprintf(
 		file,
-		"usage: spaprd [--simulate[=HOST]] [--verbose]\n"
+		"usage: spaprd [--simulate[=HOST]] [--policy-dir DIR]... [--verbose]\n"
 		"\n"
 		"Manages the VFIO DMA windows of this host for programs on the system bus.\n"
 		"\n"
@@ -56,6 +59,8 @@ static void print_usage(FILE *file)
 		"                     default), powernv10, pseries, x86, or a path; see\n"
 		"                     spaprd-simhost(8); \"unix:PATH\": the one that listens\n"
 		"                     there\n"
+		"  --policy-dir DIR   read the policies from there and not from where they are,\n"
+		"                     see spaprd.conf(5); several in that order\n"
 		"  --verbose          log what is done, not only what goes wrong\n"
 		"  --version\n"
 		"  --help\n"
@@ -63,11 +68,26 @@ static void print_usage(FILE *file)
 		"DBUS_SYSTEM_BUS_ADDRESS names another bus than the system's.\n");
 }
 
+/* Returns false when there are too many. */
+static bool add_policy_folder(struct options *options, const char *path)
+{
+	if (options->policies.count == POLICY_FOLDERS_MAX) {
+		(void)fprintf(stderr, "spaprd: there are more than %u folders of policies\n",
+			      POLICY_FOLDERS_MAX);
+		return false;
+	}
+	options->policy_paths[options->policies.count++] = path;
+	options->policies.paths = options->policy_paths;
+	options->policies.must_exist = true;
+	return true;
+}
+
 /* Returns false when the program is to end with *ret_status. */
 static bool read_options(int argc, char **argv, struct options *options, int *ret_status)
 {
 	static const struct option table[] = {
 		{"simulate", optional_argument, NULL, 's'},
+		{"policy-dir", required_argument, NULL, 'p'},
 		{"verbose", no_argument, NULL, 'v'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
@@ -80,6 +100,12 @@ static bool read_options(int argc, char **argv, struct options *options, int *re
 		case 's':
 			options->simulate = true;
 			options->host = optarg;
+			break;
+		case 'p':
+			if (!add_policy_folder(options, optarg)) {
+				*ret_status = EXIT_USAGE;
+				return false;
+			}
 			break;
 		case 'v':
 			options->verbose = true;
@@ -288,6 +314,13 @@ static int start(struct broker *broker, const struct options *options)
 			&broker->manager, &error)) {
 		log_error("%s", error.text);
 		return -EIO;
+	}
+	if (manager_use_policies(broker->manager,
+				 options->policies.count > 0 ? &options->policies
+							     : &policy_system_folders,
+				 &error)) {
+		log_error("%s", error.text);
+		return -EINVAL;
 	}
 	return start_bus(broker);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -65,6 +66,59 @@ void manager_observe(struct manager *manager, const struct manager_observer *obs
 	manager->observer = observer;
 	manager->observer_userdata = userdata;
 }
+
+/* -- policies -- */
+
+int manager_use_policies(struct manager *manager, const struct policy_folders *folders,
+			 struct error *error)
+{
+	struct policy *policy = NULL;
+	int r = policy_load(folders, &policy, error);
+
+	if (r) {
+		return r;
+	}
+	manager->policy = policy->window;
+	manager->policy_folders = folders;
+	log_info("the policies of %zu file%s apply", policy->file_count,
+		 policy->file_count == 1 ? "" : "s");
+	policy = policy_free(policy);
+	for (struct space *space = manager->spaces; space; space = space->next) {
+		space_tell_policy(space);
+	}
+	return 0;
+}
+
+int manager_reload(struct manager *manager, struct error *error)
+{
+	return manager->policy_folders
+		       ? manager_use_policies(manager, manager->policy_folders, error)
+		       : 0;
+}
+
+static bool shares_containers(const struct manager *manager)
+{
+	switch (manager->policy.sharing) {
+	case POLICY_SHARING_AUTO:
+		/* EEH operations act on all groups of a container (field note H42). */
+		return manager->topology->kind == HOST_KIND_TYPE1;
+	case POLICY_SHARING_YES:
+		return true;
+	case POLICY_SHARING_NO:
+		return false;
+	}
+	return false;
+}
+
+struct space_attach_options manager_attach_options(const struct manager *manager)
+{
+	struct space_attach_options options = {.share = shares_containers(manager)};
+
+	memcpy(options.iommu_type, manager->policy.iommu_type, sizeof(options.iommu_type));
+	return options;
+}
+
+/* -- the host -- */
 
 int manager_find_group(struct manager *manager, uint32_t id, struct group **ret_group,
 		       struct error *error)

@@ -15,6 +15,7 @@
 #include "common/error.h"
 #include "host/kernel.h"
 #include "host/topology.h"
+#include "policies/policy.h"
 
 /* Address spaces that may exist at the same time. */
 #define MANAGER_SPACES_MAX 1024
@@ -33,6 +34,12 @@ struct manager_observer {
 				  const struct worker_container *container);
 	/* The group came to an address space or left one. */
 	void (*group_changed)(void *userdata, struct group *group);
+	/* A group has left a container whose mappings that cleared (field note H33). May be NULL.
+	 */
+	void (*mappings_replayed)(void *userdata, struct space *space,
+				  const struct worker_detached *detached);
+	/* No container has a section, or none has it any more; why is one line. May be NULL. */
+	void (*memory_skipped)(void *userdata, struct space *space, uint32_t id, const char *why);
 };
 
 struct manager {
@@ -47,6 +54,8 @@ struct manager {
 	size_t space_count;
 	unsigned int next_space;
 	bool stopping;
+	struct window_policy policy;                 /* what applies; the defaults at first */
+	const struct policy_folders *policy_folders; /* where it is from; NULL: nowhere */
 	const struct manager_observer *observer;
 	void *observer_userdata;
 };
@@ -64,6 +73,19 @@ struct manager *manager_free(struct manager *manager);
 /* At most one observer; it must be set before the first space is made. */
 void manager_observe(struct manager *manager, const struct manager_observer *observer,
 		     void *userdata);
+
+/*
+ * Read the policies of some folders, which outlive the manager, and have them apply from now on, in
+ * all address spaces. 0 or policy_load's code, and then everything stays as it was.
+ */
+int manager_use_policies(struct manager *manager, const struct policy_folders *folders,
+			 struct error *error);
+
+/* The same once more, from the folders that the policies are from; without any nothing happens. */
+int manager_reload(struct manager *manager, struct error *error);
+
+/* How a group is attached as policy has it, when the caller leaves everything open. */
+struct space_attach_options manager_attach_options(const struct manager *manager);
 
 /* ERROR_NOT_FOUND names the number and what there is. */
 int manager_find_group(struct manager *manager, uint32_t id, struct group **ret_group,

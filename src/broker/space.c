@@ -9,6 +9,7 @@
 
 #include "broker/group.h"
 #include "broker/manager.h"
+#include "broker/space_report.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -17,23 +18,17 @@
 /* Longer than any teardown of windows within the table limits; then the worker is killed. */
 #define CLOSE_DEADLINE_USEC (60 * UINT64_C(1000000))
 
-/* The largest answer to a request that changes the structure. */
-union structural_answer {
-	struct worker_container container;
-	struct worker_memory memory;
-	struct worker_window window;
-	struct worker_detached detached;
-};
-
 /* A request that changes the structure, from its sending until the new description is there. */
 struct change {
 	struct space *space;
 	struct group *group; /* that is being attached or detached, or NULL */
 	bool attaching;
+	bool detaching;
 	worker_answer_handler handler;
 	void *userdata;
-	union structural_answer answer;
+	void *answer; /* a copy of its body, NULL until it is there */
 	size_t answer_size;
+	size_t head_size; /* of the answer, where the sections follow that it skips; 0: none do */
 };
 
 /* -- the description -- */
@@ -201,8 +196,31 @@ static bool container_is_sound(struct space *space, const struct worker_containe
 		if (!group || group->space != space) {
 			return false;
 		}
+		for (uint32_t j = 0; j < i; j++) {
+			if (container->groups[j] == container->groups[i]) {
+				return false;
+			}
+		}
 	}
 	return true;
+}
+
+/* Whether one of the first containers has the id or a group of the one after them. */
+static bool is_taken(const struct worker_container *containers, uint32_t count)
+{
+	const struct worker_container *next = &containers[count];
+
+	if (find_container(containers, count, next->container_id)) {
+		return true;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		for (uint32_t j = 0; j < next->group_count; j++) {
+			if (has_group(&containers[i], next->groups[j])) {
+				return true;
+			}
+		}
+	}
+	return false;
 }
 
 static bool containers_are_sound(struct space *space, const struct worker_description *description)
@@ -213,7 +231,7 @@ static bool containers_are_sound(struct space *space, const struct worker_descri
 		(const void *)(windows + description->window_count);
 
 	for (uint32_t i = 0; i < description->container_count; i++) {
-		if (!container_is_sound(space, &containers[i])) {
+		if (!container_is_sound(space, &containers[i]) || is_taken(containers, i)) {
 			return false;
 		}
 	}
@@ -244,13 +262,14 @@ static void change_finish(struct change *change, const struct worker_answer *ans
 		release_group(change->space, change->group);
 	}
 	change->handler(change->userdata, answer);
+	free(change->answer);
 	free(change);
 }
 
 static void handle_description(void *userdata, const struct worker_answer *answer)
 {
 	struct change *change = userdata;
-	struct worker_answer result = {.body = &change->answer, .size = change->answer_size};
+	struct worker_answer result = {.body = change->answer, .size = change->answer_size};
 
 	if (answer->error.code != ERROR_NONE) {
 		change_finish(change, answer);
@@ -264,8 +283,23 @@ static void handle_description(void *userdata, const struct worker_answer *answe
 		worker_process_kill(change->space->worker, SIGKILL);
 	} else {
 		learn_description(change->space, answer->body);
+		if (change->head_size > 0) {
+			space_report_skipped(change->space, change->answer, change->answer_size,
+					     change->head_size);
+		}
 	}
 	change_finish(change, &result);
+}
+
+/* Until the description is there. Without memory for it the body is missing, which who asked takes
+ * for an answer of the wrong size. */
+static void keep_answer(struct change *change, const struct worker_answer *answer)
+{
+	change->answer = answer->size > 0 ? malloc(answer->size) : NULL;
+	if (change->answer) {
+		memcpy(change->answer, answer->body, answer->size);
+		change->answer_size = answer->size;
+	}
 }
 
 static void handle_change_answer(void *userdata, const struct worker_answer *answer)
@@ -273,9 +307,11 @@ static void handle_change_answer(void *userdata, const struct worker_answer *ans
 	struct change *change = userdata;
 	struct worker_answer failure = *answer;
 
-	if (answer->error.code == ERROR_NONE && answer->size <= sizeof(change->answer)) {
-		memcpy(&change->answer, answer->body, answer->size);
-		change->answer_size = answer->size;
+	if (change->detaching) {
+		space_report_detached(change->space, change->group, answer);
+	}
+	if (answer->error.code == ERROR_NONE) {
+		keep_answer(change, answer);
 		if (worker_process_request(change->space->worker, WORKER_DESCRIBE, NULL, 0, NULL, 0,
 					   handle_description, change, &failure.error) == 0) {
 			return;
@@ -314,6 +350,14 @@ static bool changes_structure(enum worker_request_type type)
 	return false;
 }
 
+/* What an answer begins with that may go on with skipped sections. */
+static size_t find_head_size(enum worker_request_type type)
+{
+	return type == WORKER_ATTACH_GROUP ? sizeof(struct worker_container)
+	       : type == WORKER_ADD_MEMORY ? sizeof(struct worker_memory)
+					   : 0;
+}
+
 /* The request as a change that ends with a description. Takes over a group when one comes along. */
 static int request_change(struct space *space, enum worker_request_type type, const void *body,
 			  size_t size, const int *fds, unsigned int fd_count, struct group *group,
@@ -328,6 +372,8 @@ static int request_change(struct space *space, enum worker_request_type type, co
 	change->space = space;
 	change->group = group;
 	change->attaching = type == WORKER_ATTACH_GROUP;
+	change->head_size = find_head_size(type);
+	change->detaching = type == WORKER_DETACH_GROUP;
 	change->handler = handler;
 	change->userdata = userdata;
 	r = worker_process_request(space->worker, type, body, size, fds, fd_count,
@@ -338,6 +384,63 @@ static int request_change(struct space *space, enum worker_request_type type, co
 	return r;
 }
 
+/* -- policy -- */
+
+/* The loader has checked every value: a worker that refuses one is another version, or broken. */
+static void handle_policy_answer(void *userdata, const struct worker_answer *answer)
+{
+	struct space *space = userdata;
+
+	if (answer->error.code != ERROR_NONE && answer->error.code != ERROR_WORKER_LOST) {
+		log_write(LOG_ERR, LOG_SPACE(space->number),
+			  "the worker goes on with the policy that it had: %s", answer->error.text);
+	}
+}
+
+/* Its first answer. A worker that does not take the administrator's word from the start is of no
+ * use.
+ */
+static void handle_first_policy_answer(void *userdata, const struct worker_answer *answer)
+{
+	struct space *space = userdata;
+	struct worker_answer result = {.error = answer->error};
+
+	if (answer->error.code != ERROR_NONE && answer->error.code != ERROR_WORKER_LOST) {
+		(void)error_set(&result.error, ERROR_WORKER_LOST, 0,
+				"the worker of address space %u refuses the policy, and is ended: "
+				"%s",
+				space->number, answer->error.text);
+		log_write(LOG_ERR, LOG_SPACE(space->number), "%s", result.error.text);
+		worker_process_kill(space->worker, SIGKILL);
+	}
+	space->ready(space->ready_userdata, &result);
+}
+
+static int send_policy(struct space *space, worker_answer_handler handler, struct error *error)
+{
+	const struct worker_policy *policy = &space->manager->policy.worker;
+
+	return worker_process_request(space->worker, WORKER_SET_POLICY, policy, sizeof(*policy),
+				      NULL, 0, handler, space, error);
+}
+
+/* Before a request is sent: the policy that it is to be carried out by. */
+static int settle_policy(struct space *space, struct error *error)
+{
+	int r = space->policy_due ? send_policy(space, handle_policy_answer, error) : 0;
+
+	if (r == 0) {
+		space->policy_due = false;
+	}
+	return r;
+}
+
+void space_tell_policy(struct space *space)
+{
+	space->policy_due = true;
+	(void)settle_policy(space, NULL);
+}
+
 static int refuse_when_closing(const struct space *space, struct error *error)
 {
 	return space->closing ? error_set(error, ERROR_BUSY, 0, "address space %u is being closed",
@@ -345,11 +448,18 @@ static int refuse_when_closing(const struct space *space, struct error *error)
 			      : 0;
 }
 
+static int prepare_request(struct space *space, struct error *error)
+{
+	int r = refuse_when_closing(space, error);
+
+	return r ? r : settle_policy(space, error);
+}
+
 int space_request(struct space *space, enum worker_request_type type, const void *body, size_t size,
 		  const int *fds, unsigned int fd_count, worker_answer_handler handler,
 		  void *userdata, struct error *error)
 {
-	int r = refuse_when_closing(space, error);
+	int r = prepare_request(space, error);
 
 	if (r) {
 		return r;
@@ -410,7 +520,7 @@ int space_attach_group(struct space *space, struct group *group,
 {
 	struct worker_attach body = {.group = group->host->id};
 	int fds[2] = {-1, -1};
-	int r = refuse_when_closing(space, error);
+	int r = prepare_request(space, error);
 
 	if (r) {
 		return r;
@@ -451,7 +561,7 @@ int space_detach_group(struct space *space, struct group *group, worker_answer_h
 		       void *userdata, struct error *error)
 {
 	struct worker_detach body = {.group = group->host->id};
-	int r = refuse_when_closing(space, error);
+	int r = prepare_request(space, error);
 
 	if (r) {
 		return r;
@@ -468,6 +578,31 @@ int space_detach_group(struct space *space, struct group *group, worker_answer_h
 uint64_t space_locked_bytes(const struct space *space)
 {
 	return space->counts.locked_pins + space->counts.locked_tables + space->counts.locked_leaks;
+}
+
+/* Memory of another device, and what no container has, is nothing that a balloon could take. */
+static bool has_lockable_memory(const struct space *space)
+{
+	for (uint32_t i = 0; i < space->memory_count; i++) {
+		if (!(space->memory[i].flags &
+		      (WORKER_MEMORY_RAM_DEVICE | WORKER_MEMORY_SKIPPED))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool space_inhibits_balloon(const struct space *space)
+{
+	if (!has_lockable_memory(space)) {
+		return false;
+	}
+	for (uint32_t i = 0; i < space->container_count; i++) {
+		if (space->containers[i].balloon_inhibited) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* -- life and death -- */
@@ -596,12 +731,13 @@ int space_new(struct manager *manager, const struct space_options *options,
 	space->next_container = 1;
 	space->uid = options->uid;
 	space->keep = options->keep;
+	space->ready = ready;
+	space->ready_userdata = userdata;
 	r = start_worker(space, error);
 	if (r) {
 		return r;
 	}
-	r = worker_process_request(space->worker, WORKER_DESCRIBE, NULL, 0, NULL, 0, ready,
-				   userdata, error);
+	r = send_policy(space, handle_first_policy_answer, error);
 	if (r) {
 		return r;
 	}
@@ -655,6 +791,8 @@ int space_close(struct space *space, worker_answer_handler handler, void *userda
 	if (r) {
 		return r;
 	}
+	/* What it is at, and what waits before this, nobody wants any more. */
+	worker_process_kill(space->worker, WORKER_URGENT_SIGNAL);
 	space->closing = true;
 	space->closed = handler;
 	space->closed_userdata = userdata;

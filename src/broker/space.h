@@ -48,8 +48,11 @@ struct space {
 	uid_t uid;
 	bool keep;
 	bool closing;
+	bool policy_due; /* the worker has not been told the latest one */
 	struct worker_process *worker;
 	sd_event_source *close_deadline;
+	worker_answer_handler ready;
+	void *ready_userdata;
 	worker_answer_handler closed;
 	void *closed_userdata;
 	uint32_t next_container;
@@ -63,8 +66,8 @@ struct space {
 };
 
 /*
- * Start a worker. The space is in the manager's list from then on; `ready` is called once when the
- * worker has answered, or with ERROR_WORKER_LOST. 0 or a code.
+ * Start a worker and tell it the policy. The space is in the manager's list from then on; `ready`
+ * is called once when the worker has answered, or with ERROR_WORKER_LOST. 0 or a code.
  */
 int space_new(struct manager *manager, const struct space_options *options,
 	      worker_answer_handler ready, void *userdata, struct space **ret_space,
@@ -81,6 +84,12 @@ struct space *space_free(struct space *space);
 int space_request(struct space *space, enum worker_request_type type, const void *body, size_t size,
 		  const int *fds, unsigned int fd_count, worker_answer_handler handler,
 		  void *userdata, struct error *error);
+
+/*
+ * Have the worker go by the manager's policy: it holds for every request that is sent later. When
+ * it can't be told now, it is told before anything else is asked of it.
+ */
+void space_tell_policy(struct space *space);
 
 /* How a group is to be attached. */
 struct space_attach_options {
@@ -105,6 +114,12 @@ int space_detach_group(struct space *space, struct group *group, worker_answer_h
 
 /* The sum of the locked bytes in counts. */
 uint64_t space_locked_bytes(const struct space *space);
+
+/*
+ * Whether the owner must not give pages of its memory away, as a memory balloon does: a container
+ * has some, or may lock some with the next mapping, and one of its devices does not cope with that.
+ */
+bool space_inhibits_balloon(const struct space *space);
 
 /*
  * End the space: the worker tears down in order and ends. The handler (may be NULL) is called when

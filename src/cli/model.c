@@ -169,6 +169,37 @@ static int read_range(DBusMessageIter *value, void *member)
 	return range->size == 0 || range_is_valid(range->start, range->size) ? 0 : -ERANGE;
 }
 
+/* Components that this version doesn't know are skipped. */
+static int read_locked(DBusMessageIter *value, void *member)
+{
+	struct model_locked *locked = member;
+	const struct {
+		const char *name;
+		uint64_t *bytes;
+	} components[] = {
+		{"pins", &locked->pins},
+		{"tables", &locked->tables},
+		{"leaks", &locked->leaks},
+	};
+	DBusMessageIter entries;
+
+	dbus_message_iter_recurse(value, &entries);
+	while (dbus_message_iter_get_arg_type(&entries) != DBUS_TYPE_INVALID) {
+		DBusMessageIter entry;
+		const char *name = NULL;
+
+		dbus_message_iter_recurse(&entries, &entry);
+		read_next(&entry, &name);
+		for (size_t i = 0; i < sizeof(components) / sizeof(*components); i++) {
+			if (strcmp(components[i].name, name) == 0) {
+				dbus_message_iter_get_basic(&entry, components[i].bytes);
+			}
+		}
+		(void)dbus_message_iter_next(&entries);
+	}
+	return 0;
+}
+
 static int read_page_size(DBusMessageIter *value, void *member)
 {
 	uint32_t *size = member;
@@ -234,6 +265,7 @@ static const struct property space_properties[] = {
 	{"Mappings", "t", read_basic, SPACE(mappings)},
 	{"MappedBytes", "t", read_basic, SPACE(mapped_bytes)},
 	{"LockedBytes", "t", read_basic, SPACE(locked_bytes)},
+	{"Locked", "a{st}", read_locked, SPACE(locked)},
 	{.name = NULL},
 };
 

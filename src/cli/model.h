@@ -38,6 +38,7 @@ struct model_windows {
 #define MODEL_MEMORY_READ_ONLY  1U
 #define MODEL_MEMORY_IDENTITY   2U
 #define MODEL_MEMORY_RAM_DEVICE 4U
+#define MODEL_MEMORY_SKIPPED    256U
 
 struct model_memory {
 	uint32_t id;
@@ -82,6 +83,13 @@ struct model_device {
 	const char *group;  /* path */
 };
 
+/* What an address space's locked bytes are made of. */
+struct model_locked {
+	uint64_t pins;   /* memory */
+	uint64_t tables; /* of windows */
+	uint64_t leaks;  /* the kernel's */
+};
+
 struct model_space {
 	const char *path;
 	uint32_t number;
@@ -94,6 +102,7 @@ struct model_space {
 	uint64_t mappings;
 	uint64_t mapped_bytes;
 	uint64_t locked_bytes;
+	struct model_locked locked;
 };
 
 struct model_container {

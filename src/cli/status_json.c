@@ -122,6 +122,7 @@ static void write_memory(struct json *json, const struct model_memory *memory)
 	json_bool(json, "read_only", memory->flags & MODEL_MEMORY_READ_ONLY);
 	json_bool(json, "identity", memory->flags & MODEL_MEMORY_IDENTITY);
 	json_bool(json, "ram_device", memory->flags & MODEL_MEMORY_RAM_DEVICE);
+	json_bool(json, "skipped", memory->flags & MODEL_MEMORY_SKIPPED);
 	json_end_object(json);
 }
 
@@ -212,6 +213,11 @@ static void write_space(struct json *json, const struct model *model,
 	json_number(json, "mappings", space->mappings);
 	json_number(json, "mapped_bytes", space->mapped_bytes);
 	json_number(json, "locked_bytes", space->locked_bytes);
+	json_begin_object(json, "locked");
+	json_number(json, "pins", space->locked.pins);
+	json_number(json, "tables", space->locked.tables);
+	json_number(json, "leaks", space->locked.leaks);
+	json_end_object(json);
 	write_parts(json, model, space);
 	json_end_object(json);
 }

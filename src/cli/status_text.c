@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,9 @@
 #include "cli/text.h"
 #include "common/cleanup.h"
 #include "common/driver.h"
+
+/* For all words about a section. */
+#define DETAILS_SIZE 96U
 
 /* -- the host -- */
 
@@ -219,22 +223,41 @@ static int add_container(struct libscols_table *table, const struct model *model
 	return table_set(line, PART_RANGE, "%s, %s", container->iommu_type, groups);
 }
 
+/* What is special about a section: "read-only, identity". */
+static void describe_flags(uint32_t flags, char *ret_text, size_t size)
+{
+	static const struct {
+		uint32_t flag;
+		const char *text;
+	} words[] = {
+		{MODEL_MEMORY_READ_ONLY, "read-only"},
+		{MODEL_MEMORY_IDENTITY, "identity"},
+		{MODEL_MEMORY_RAM_DEVICE, "of a device"},
+		{MODEL_MEMORY_SKIPPED, "skipped: in no container"},
+	};
+	size_t used = 0;
+
+	ret_text[0] = '\0';
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (flags & words[i].flag) {
+			used += (size_t)snprintf(ret_text + used, size - used, "%s%s",
+						 used > 0 ? ", " : "", words[i].text);
+		}
+	}
+}
+
 static int add_memory(struct libscols_table *table, const struct model_memory *memory)
 {
 	struct libscols_line *line = scols_table_new_line(table, NULL);
-	const bool read_only = memory->flags & MODEL_MEMORY_READ_ONLY;
-	const bool identity = memory->flags & MODEL_MEMORY_IDENTITY;
-	const bool device = memory->flags & MODEL_MEMORY_RAM_DEVICE;
+	char details[DETAILS_SIZE];
 
+	describe_flags(memory->flags, details, sizeof(details));
 	if (!line || table_set(line, PART_NAME, "  memory %" PRIu32, memory->id) < 0 ||
 	    table_set(line, PART_RANGE, "%s", range_format(memory->range).text) < 0 ||
 	    table_set(line, PART_SIZE, "%s", size_format(memory->range.size).text) < 0) {
 		return -ENOMEM;
 	}
-	return table_set(line, PART_DETAILS, "%s%s%s%s%s", read_only ? "read-only" : "",
-			 read_only && identity ? ", " : "", identity ? "identity" : "",
-			 (read_only || identity) && device ? ", " : "",
-			 device ? "of a device" : "");
+	return table_set(line, PART_DETAILS, "%s", details);
 }
 
 static int add_window(struct libscols_table *table, const struct model_window *window)
@@ -268,6 +291,30 @@ static int add_parts(struct libscols_table *table, const struct model *model,
 	return r;
 }
 
+/* The sum, and what it is made of. */
+static void print_locked(FILE *file, const struct model_space *space)
+{
+	const struct {
+		const char *name;
+		uint64_t bytes;
+	} components[] = {
+		{"memory", space->locked.pins},
+		{"tables", space->locked.tables},
+		{"leaked by the kernel", space->locked.leaks},
+	};
+	const char *before = " (";
+
+	(void)fprintf(file, ", %s locked", size_format(space->locked_bytes).text);
+	for (size_t i = 0; i < sizeof(components) / sizeof(*components); i++) {
+		if (components[i].bytes > 0) {
+			(void)fprintf(file, "%s%s %s", before, components[i].name,
+				      size_format(components[i].bytes).text);
+			before = ", ";
+		}
+	}
+	(void)fputs(before[0] == ',' ? ")\n" : "\n", file);
+}
+
 static void print_space_heading(FILE *file, const struct terminal *terminal,
 				const struct model_space *space)
 {
@@ -292,7 +339,7 @@ static void print_space_heading(FILE *file, const struct terminal *terminal,
 			      space->mappings == 1 ? "" : "s",
 			      size_format(space->mapped_bytes).text);
 	}
-	(void)fprintf(file, ", %s locked\n", size_format(space->locked_bytes).text);
+	print_locked(file, space);
 }
 
 static int print_space(FILE *file, const struct terminal *terminal, const struct model *model,

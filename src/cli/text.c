@@ -1,40 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/text.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "common/range.h"
-
-/* -- sizes -- */
-
-struct size_text size_format(uint64_t bytes)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	unsigned int unit = bytes == 0 ? 0 : floor_log2(bytes) / 10;
-	unsigned int shift = 10 * unit;
-	uint64_t rest = bytes & ((UINT64_C(1) << shift) - 1);
-	struct size_text result;
-	uint64_t tenths;
-
-	if (rest == 0) {
-		(void)snprintf(result.text, sizeof(result.text), "%" PRIu64 " %s", bytes >> shift,
-			       units[unit]);
-		return result;
-	}
-	tenths = 10 * (bytes >> shift) + ((10 * rest + (UINT64_C(1) << (shift - 1))) >> shift);
-	if (tenths == 10240 && unit < 6) {
-		tenths = 10;
-		unit++;
-	}
-	(void)snprintf(result.text, sizeof(result.text), "%" PRIu64 ".%" PRIu64 " %s", tenths / 10,
-		       tenths % 10, units[unit]);
-	return result;
-}
 
 /* -- PCI classes -- */
 

@@ -6,16 +6,7 @@
 #include <stdio.h>
 
 #include "common/error.h"
-
-struct size_text {
-	char text[32];
-};
-
-/*
- * A number of bytes as "0 B", "64 KiB", "16.1 MiB": the largest unit that leaves at least 1. A
- * decimal means that the number was rounded to it, so "2.0 GiB" is not quite 2 GiB.
- */
-struct size_text size_format(uint64_t bytes);
+#include "common/size.h"
 
 /* The kind of a PCI device by its class (0x020000: "Ethernet"); NULL for one without a name here.
  */

@@ -27,6 +27,11 @@
 #define SYSFS_PCI_DEVICES  "bus/pci/devices"
 #define SYSFS_FDT          "firmware/fdt"
 
+/* Policy files; the shipped folder is where the build puts it */
+#define POLICY_FOLDER_ADMIN "/etc/spaprd"
+#define POLICY_FOLDER_RUN   "/run/spaprd"
+#define POLICY_FILE_SUFFIX  ".conf"
+
 /* Environment */
 #define ENV_WORKER  "SPAPRD_WORKER"  /* the path of spaprd-worker */
 #define ENV_SIMHOST "SPAPRD_SIMHOST" /* the path of spaprd-simhost */

@@ -6,16 +6,17 @@
  *   One SOCK_SEQPACKET socket per worker; one message is one packet, in native byte order. The
  * broker sends requests, the worker sends one reply to each. Requests that only touch mappings are
  * answered at once; those that change the structure of the address space (groups, memory, windows)
- * are carried out one at a time, in order, and may take seconds: a later Map can be answered before
- * an earlier AddMemory. The id ties a reply to its request. Every struct has a fixed layout: no
- * pointers, no padding, little to check but sizes and ranges. A worker checks every field as if a
- * stranger had sent it. The worker ends when the broker's end of the socket is closed for good,
- * after an orderly teardown.
+ * or plan a change are carried out one at a time, in order, and may take seconds: a later Map can
+ * be answered before an earlier AddMemory. The id ties a reply to its request. Every struct has a
+ * fixed layout: no pointers, no padding, little to check but sizes and ranges. A worker checks
+ * every field as if a stranger had sent it. The worker ends when the broker's end of the socket is
+ * closed for good, after an orderly teardown.
  *
  * Addresses and sizes are in bytes.
  */
 #pragma once
 
+#include <signal.h>
 #include <stdint.h>
 
 /* Raised when a layout changes. A peer refuses any other number. */
@@ -25,14 +26,23 @@
 #define WORKER_SOCKET_FD 3
 #define WORKER_SIM_FD    4 /* a connection to spaprd-simhost, only when simulated */
 
+/*
+ * Sent by the broker right behind WORKER_CLOSE, so that what takes long is not waited for: a map
+ * that is under way is taken back, and it and all that comes before WORKER_CLOSE is answered
+ * ERROR_BUSY. A worker that is not ready yet is not hurt, for this one is ignored by default.
+ */
+#define WORKER_URGENT_SIGNAL SIGURG
+
 enum worker_request_type {
 	WORKER_DESCRIBE = 1,  /* no body; reply worker_description */
 	WORKER_SET_POLICY,    /* worker_policy; no reply body. Until then, and at the start, every
 				 field is as its value 0 says */
 	WORKER_ATTACH_GROUP,  /* worker_attach; fds: container node, group node; reply
-				 worker_container: the one that the group is in */
+				 worker_container: the one that the group is in, then
+				 worker_skipped[] */
 	WORKER_DETACH_GROUP,  /* worker_detach; reply worker_detached */
-	WORKER_ADD_MEMORY,    /* worker_memory (id ignored); fds: memory; reply worker_memory */
+	WORKER_ADD_MEMORY,    /* worker_memory (id ignored); fds: memory; reply worker_memory, then
+				 worker_skipped[] */
 	WORKER_REMOVE_MEMORY, /* worker_remove_memory; no reply body */
 	WORKER_CREATE_WINDOW, /* worker_window; reply worker_window */
 	WORKER_REMOVE_WINDOW, /* worker_remove_window; no reply body */
@@ -52,13 +62,13 @@ enum worker_request_type {
 #define WORKER_MESSAGE_MAX 65536
 
 #define WORKER_MAPPINGS_PER_REPLY 1024
-#define WORKER_MEMORY_MAX         512        /* sections of one address space */
-#define WORKER_WINDOWS_MAX        32         /* windows of one address space */
-#define WORKER_CONTAINERS_MAX     64         /* containers of one address space */
-#define WORKER_GROUPS_MAX         32         /* groups of one container */
-#define WORKER_CHOICES_MAX        128        /* choices of a plan */
-#define WORKER_EXPLANATION_MAX    4096       /* bytes of a plan's explanation */
-#define WORKER_MANY_MAX           (1U << 20) /* entries of one MapMany or UnmapMany */
+#define WORKER_MEMORY_MAX         512      /* sections of one address space */
+#define WORKER_WINDOWS_MAX        32       /* windows of one address space */
+#define WORKER_CONTAINERS_MAX     64       /* containers of one address space */
+#define WORKER_GROUPS_MAX         32       /* groups of one container */
+#define WORKER_CHOICES_MAX        128      /* choices of a plan */
+#define WORKER_EXPLANATION_MAX    4096     /* bytes of a plan's explanation */
+#define WORKER_MANY_MAX           1000000U /* entries of one MapMany or UnmapMany */
 
 struct worker_request {
 	uint32_t version; /* WORKER_PROTOCOL_VERSION */
@@ -171,6 +181,15 @@ struct worker_memory {
 	uint64_t offset; /* in the fd */
 	uint64_t gpa;
 	uint64_t size;
+};
+
+#define WORKER_REASON_SIZE 252
+#define WORKER_SKIPPED_MAX 128 /* in one reply; of more, only the flags tell */
+
+/* A section that is skipped from now on. */
+struct worker_skipped {
+	uint32_t id;
+	char why[WORKER_REASON_SIZE]; /* zero-padded text, with at least one zero */
 };
 
 struct worker_remove_memory {

@@ -27,8 +27,20 @@
 #include "common/range.h"
 #include "sim/simhost_private.h"
 
-struct file_memory {
+/* An fd of ours. All pieces of a file share one: type1 keeps a piece for each mapping, which are
+ * more than fds may be open. */
+struct open_file {
+	struct open_file *next;
 	int fd;
+	dev_t device;
+	ino_t inode; /* not used again as long as it is open */
+	unsigned int pieces;
+};
+
+static struct open_file *open_files; /* the shared ones */
+
+struct file_memory {
+	struct open_file *file;
 	uint64_t offset;
 	uint64_t page_size;
 };
@@ -53,7 +65,7 @@ static int view_open(const struct file_memory *memory, uint64_t offset, size_t s
 	size_t length =
 		(size_t)(((start + size + memory->page_size - 1) & ~(memory->page_size - 1)) -
 			 aligned);
-	void *address = mmap(NULL, length, prot, MAP_SHARED, memory->fd, (off_t)aligned);
+	void *address = mmap(NULL, length, prot, MAP_SHARED, memory->file->fd, (off_t)aligned);
 
 	if (address == MAP_FAILED) {
 		return -errno;
@@ -100,11 +112,72 @@ static int memory_write(void *object, uint64_t offset, const void *data, size_t 
 	return view_close(&view, process_vm_writev(getpid(), &from, 1, &to, 1, 0), size);
 }
 
+static struct open_file *find_file(const struct stat *status)
+{
+	struct open_file *file = open_files;
+
+	while (file && (file->device != status->st_dev || file->inode != status->st_ino)) {
+		file = file->next;
+	}
+	return file;
+}
+
+/* Ours for an fd. Two fds of a process's memory may be those of its program before and after an
+ * exec, though the file is the same: they are not shared. NULL for lack of memory or fds. */
+static struct open_file *open_file_get(int fd, bool shared)
+{
+	struct open_file *file;
+	struct stat status;
+
+	if (fstat(fd, &status) < 0) {
+		return NULL;
+	}
+	file = shared ? find_file(&status) : NULL;
+	if (file) {
+		file->pieces++;
+		return file;
+	}
+	file = malloc(sizeof(*file));
+	if (!file) {
+		return NULL;
+	}
+	*file = (struct open_file){.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0),
+				   .device = status.st_dev,
+				   .inode = status.st_ino,
+				   .pieces = 1};
+	if (file->fd < 0) {
+		free(file);
+		return NULL;
+	}
+	if (shared) {
+		file->next = open_files;
+		open_files = file;
+	}
+	return file;
+}
+
+static void open_file_put(struct open_file *file)
+{
+	struct open_file **link = &open_files;
+
+	if (--file->pieces > 0) {
+		return;
+	}
+	while (*link && *link != file) {
+		link = &(*link)->next;
+	}
+	if (*link) {
+		*link = file->next;
+	}
+	cleanup_fd(&file->fd);
+	free(file);
+}
+
 static void memory_free(void *object)
 {
 	struct file_memory *memory = object;
 
-	cleanup_fd(&memory->fd);
+	open_file_put(memory->file);
 	free(memory);
 }
 
@@ -122,7 +195,7 @@ static int process_read(void *object, uint64_t offset, void *data, size_t size)
 	size_t done = 0;
 
 	while (done < size) {
-		ssize_t moved = pread(memory->fd, (uint8_t *)data + done, size - done,
+		ssize_t moved = pread(memory->file->fd, (uint8_t *)data + done, size - done,
 				      (off_t)(memory->offset + offset + done));
 
 		if (moved <= 0) {
@@ -139,7 +212,7 @@ static int process_write(void *object, uint64_t offset, const void *data, size_t
 	size_t done = 0;
 
 	while (done < size) {
-		ssize_t moved = pwrite(memory->fd, (const uint8_t *)data + done, size - done,
+		ssize_t moved = pwrite(memory->file->fd, (const uint8_t *)data + done, size - done,
 				       (off_t)(memory->offset + offset + done));
 
 		if (moved <= 0) {
@@ -250,7 +323,7 @@ static uint64_t usable_size(int fd, uint64_t offset, uint64_t size, unsigned int
 		       : 0;
 }
 
-/* A piece with a duplicate of the fd, whose size is known. */
+/* A piece of an fd, whose size is known. */
 static int make_piece(int fd, uint64_t offset, const struct sim_memory_operations *operations,
 		      struct sim_piece *piece)
 {
@@ -260,11 +333,11 @@ static int make_piece(int fd, uint64_t offset, const struct sim_memory_operation
 		return -ENOMEM;
 	}
 	*memory = (struct file_memory){
-		.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0),
+		.file = open_file_get(fd, operations == &memory_operations),
 		.offset = offset,
 		.page_size = UINT64_C(1) << piece->page_shift,
 	};
-	if (memory->fd < 0) {
+	if (!memory->file) {
 		free(memory);
 		return -ENOMEM;
 	}

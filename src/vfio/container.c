@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vfio/identity.h"
+
 static int check_container(struct kernel *kernel, int fd, struct error *error)
 {
 	int r = kernel_ioctl(kernel, fd, VFIO_GET_API_VERSION, NULL);
@@ -56,7 +58,8 @@ static unsigned int find_kinds(struct kernel *kernel, const struct container_kin
 /* The first of the kinds found that the kernel takes for the group, which is attached. */
 static int set_kind(struct kernel *kernel, const struct container_kind *const *kinds,
 		    unsigned int found, const struct container_request *request,
-		    const struct container_kind **ret_kind, struct error *error)
+		    const struct container_kind **ret_kind, int *ret_better_refused,
+		    struct error *error)
 {
 	int code = 0;
 
@@ -72,6 +75,7 @@ static int set_kind(struct kernel *kernel, const struct container_kind *const *k
 			*ret_kind = kinds[i];
 			return 0;
 		}
+		*ret_better_refused = r < 0 ? -r : EINVAL;
 		/* What the best kind says is what the caller has to know. */
 		if (code == 0) {
 			code = refusal_set(error, kinds[i]->refusals, r,
@@ -102,6 +106,7 @@ static int make_container(struct kernel *kernel, const struct container_kind *ki
 	container->groups[0] = *group;
 	container->group_count = 1;
 	container->capabilities.iommu_type = kind->iommu_type;
+	identity_listen(container);
 	r = kind->set_up(container, error);
 	if (r) {
 		/* What is the caller's goes back to it. */
@@ -119,6 +124,7 @@ static int open_container(struct kernel *kernel, const struct container_kind *co
 			  struct container **ret_container, struct error *error)
 {
 	const struct container_kind *kind = NULL;
+	int better_refused = 0;
 	unsigned int found;
 	int r;
 
@@ -134,11 +140,14 @@ static int open_container(struct kernel *kernel, const struct container_kind *co
 	if (r) {
 		return r;
 	}
-	r = set_kind(kernel, kinds, found, request, &kind, error);
-	if (r) {
-		return r;
+	r = set_kind(kernel, kinds, found, request, &kind, &better_refused, error);
+	if (r == 0) {
+		r = make_container(kernel, kind, request, group, ret_container, error);
 	}
-	return make_container(kernel, kind, request, group, ret_container, error);
+	if (r == 0) {
+		(*ret_container)->better_refused = better_refused;
+	}
+	return r;
 }
 
 int container_open(struct kernel *kernel, const struct container_kind *const *kinds,
@@ -165,6 +174,16 @@ unsigned int container_group_index(const struct container *container, uint32_t g
 	return index;
 }
 
+bool container_has_lost_groups(const struct container *container)
+{
+	for (unsigned int i = 0; i < container->group_count; i++) {
+		if (!group_is_gone(&container->groups[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static int groups_changed(struct container *container, struct error *error)
 {
 	return container->operations->groups_changed
@@ -172,12 +191,15 @@ static int groups_changed(struct container *container, struct error *error)
 		       : 0;
 }
 
-static void drop_group(struct container *container, unsigned int index)
+/* Take a group out of the list, as it is. */
+static struct group take_group(struct container *container, unsigned int index)
 {
-	group_done(&container->groups[index]);
+	struct group group = container->groups[index];
+
 	container->group_count--;
 	memmove(container->groups + index, container->groups + index + 1,
 		(container->group_count - index) * sizeof(*container->groups));
+	return group;
 }
 
 int container_vfio_join(struct container *container, int group_fd, uint32_t group,
@@ -188,35 +210,48 @@ int container_vfio_join(struct container *container, int group_fd, uint32_t grou
 	int r;
 
 	if (index == WORKER_GROUPS_MAX) {
-		(void)kernel_close(container->kernel, group_fd);
 		return error_set(error, ERROR_QUOTA_EXCEEDED, 0,
-				 "a container has at most %d groups", WORKER_GROUPS_MAX);
+				 "container %" PRIu32 " has %d groups, which is the most",
+				 container->id, WORKER_GROUPS_MAX);
 	}
 	r = group_attach(&joining, container->fd, error);
 	if (r) {
-		group_done(&joining);
 		return r;
 	}
 	container->groups[index] = joining;
 	container->group_count++;
 	r = groups_changed(container, error);
 	if (r) {
-		drop_group(container, index);
+		joining = take_group(container, index);
+		/* Nobody has had the time to open a device of it. */
+		(void)group_detach(&joining, NULL);
 		(void)groups_changed(container, NULL);
 	}
 	return r;
 }
 
-int container_vfio_leave(struct container *container, uint32_t group, struct error *error)
+int container_vfio_leave(struct container *container, uint32_t group, int *ret_group_fd,
+			 struct error *error)
 {
 	unsigned int index = container_group_index(container, group);
+	struct group leaving;
+	int r;
 
 	if (index == container->group_count) {
 		return error_set(error, ERROR_NOT_FOUND, 0,
 				 "group %" PRIu32 " is not in container %" PRIu32, group,
 				 container->id);
 	}
-	drop_group(container, index);
+	r = group_detach(&container->groups[index], error);
+	if (r) {
+		return r;
+	}
+	leaving = take_group(container, index);
+	if (ret_group_fd) {
+		*ret_group_fd = leaving.fd;
+	} else {
+		group_done(&leaving);
+	}
 	/* The group is gone whatever comes; what was known before is good enough then. */
 	(void)groups_changed(container, NULL);
 	return 0;
@@ -251,31 +286,45 @@ struct container_groups_text container_groups_format(const struct container *con
 	return result;
 }
 
-/* Tell the listeners of one sort, all or none. */
-static int tell_listeners(struct container *container, const struct section *section,
-			  bool takes_long, bool add, struct error *error)
-{
-	for (unsigned int i = 0; i < container->listener_count; i++) {
-		struct memory_listener *listener = container->listeners[i];
-		int r;
+/* A section that comes or goes, for the listeners of one sort. */
+struct news {
+	const struct section *section;
+	bool takes_long;
+	bool comes;
+};
 
-		if (listener->operations->takes_long != takes_long) {
-			continue;
-		}
-		r = add ? memory_listener_add(listener, section, error)
-			: memory_listener_remove(listener, section, error);
-		if (r == 0) {
-			continue;
-		}
-		while (i-- > 0) {
-			listener = container->listeners[i];
-			if (listener->operations->takes_long != takes_long) {
-				continue;
+/* Listeners hear of what comes in their order, and of what goes in the reverse. */
+static struct memory_listener *listener_at(const struct container *container,
+					   const struct news *news, unsigned int turn)
+{
+	return container->listeners[news->comes ? turn : container->listener_count - 1 - turn];
+}
+
+static int tell_one(struct memory_listener *listener, const struct news *news, struct error *error)
+{
+	if (listener->operations->takes_long != news->takes_long) {
+		return 0;
+	}
+	return news->comes ? memory_listener_add(listener, news->section, error)
+			   : memory_listener_remove(listener, news->section, error);
+}
+
+/* Tell the listeners of one sort, all or none. */
+static int tell_listeners(struct container *container, const struct news *news, struct error *error)
+{
+	unsigned int count = section_is_skipped(news->section) ? 0 : container->listener_count;
+	struct news opposite = *news;
+
+	opposite.comes = !news->comes;
+	for (unsigned int i = 0; i < count; i++) {
+		int r = tell_one(listener_at(container, news, i), news, error);
+
+		if (r) {
+			while (i-- > 0) {
+				(void)tell_one(listener_at(container, news, i), &opposite, NULL);
 			}
-			(void)(add ? memory_listener_remove(listener, section, NULL)
-				   : memory_listener_add(listener, section, NULL));
+			return r;
 		}
-		return r;
 	}
 	return 0;
 }
@@ -283,23 +332,23 @@ static int tell_listeners(struct container *container, const struct section *sec
 int container_memory_add(struct container *container, const struct section *section,
 			 struct error *error)
 {
-	return tell_listeners(container, section, true, true, error);
+	return tell_listeners(container, &(struct news){section, true, true}, error);
 }
 
 int container_memory_remove(struct container *container, const struct section *section,
 			    struct error *error)
 {
-	return tell_listeners(container, section, true, false, error);
+	return tell_listeners(container, &(struct news){section, true, false}, error);
 }
 
 int container_section_add(struct container *container, const struct section *section,
 			  struct error *error)
 {
-	return tell_listeners(container, section, false, true, error);
+	return tell_listeners(container, &(struct news){section, false, true}, error);
 }
 
 int container_section_remove(struct container *container, const struct section *section,
 			     struct error *error)
 {
-	return tell_listeners(container, section, false, false, error);
+	return tell_listeners(container, &(struct news){section, false, false}, error);
 }

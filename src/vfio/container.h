@@ -33,6 +33,7 @@ struct window {
 	struct range range;
 	uint32_t page_shift;
 	uint32_t levels;
+	bool by_default; /* in an address space: it came with a container */
 };
 
 /* start is WORKER_WINDOW_ANYWHERE or fixed; 0 leaves each of the others open. */
@@ -104,11 +105,13 @@ struct container_capabilities {
 	/* A group that leaves clears the mappings of those that stay (tce_iommu_release_ownership,
 	 * field note H33). */
 	bool leaving_clears;
+	/* Its windows can't be removed: TCE v1. */
+	bool windows_stay;
 	/* The default window can't be had back once it is gone. */
 	bool default_window_is_precious;
 };
 
-#define CONTAINER_LISTENERS_MAX 2
+#define CONTAINER_LISTENERS_MAX 4
 
 /* Embedded as the first member of each implementation. */
 struct container {
@@ -119,8 +122,16 @@ struct container {
 	struct group groups[WORKER_GROUPS_MAX]; /* in order of joining, at least one */
 	unsigned int group_count;
 	struct container_capabilities capabilities;
-	struct memory_listener
-		*listeners[CONTAINER_LISTENERS_MAX]; /* parts of the implementation */
+	/* Asked between the pieces of a long map, on its thread: whether to stop. Then the map
+	 * fails with ERROR_BUSY, as any other. NULL: never. */
+	bool (*interrupted)(void *userdata);
+	void *interrupted_userdata;
+	bool kept_memory;   /* container_kept_memory */
+	int better_refused; /* the errno with which the kernel refused a better kind, or 0 */
+	struct memory_listener own_listener; /* vfio/identity.h */
+	/* Parts of the implementation, then its own; told in this order of what comes, and in the
+	 * reverse of what goes. */
+	struct memory_listener *listeners[CONTAINER_LISTENERS_MAX];
 	unsigned int listener_count;
 };
 
@@ -134,17 +145,27 @@ struct container_operations {
 
 	/*
 	 * A fresh group joins, or one of several leaves. Both are all or nothing, but that leaving
-	 * clears mappings where capabilities.leaving_clears says so. The fd is taken, whatever the
-	 * outcome. container_vfio_join and container_vfio_leave for all that are real; then
-	 * `groups_changed` reads again what depends on the groups (may be NULL).
+	 * clears mappings where capabilities.leaving_clears says so. container_vfio_join and
+	 * container_vfio_leave for all that are real; then `groups_changed` reads again what
+	 * depends on the groups (may be NULL).
+	 *
+	 * Join: the fd is taken if it succeeds, else it stays the caller's, as fresh as before, for
+	 * another container may take the group. ERROR_GROUP_BUSY with an errno: the container and
+	 * the group don't go together, or somebody else has the group, which the kernel doesn't
+	 * tell apart; ERROR_QUOTA_EXCEEDED; and what group_attach and groups_changed answer.
+	 *
+	 * Leave: the fd becomes the caller's where ret_group_fd isn't NULL, else it is closed.
+	 * ERROR_NOT_FOUND; ERROR_BUSY (a device of it is open).
 	 */
 	int (*join)(struct container *container, int group_fd, uint32_t group, struct error *error);
-	int (*leave)(struct container *container, uint32_t group, struct error *error);
+	int (*leave)(struct container *container, uint32_t group, int *ret_group_fd,
+		     struct error *error);
 	int (*groups_changed)(struct container *container, struct error *error);
 
 	/*
 	 * Fill in what the request leaves open and check the result. ERROR_PAGE_SIZE,
-	 * ERROR_TABLE_MEMORY, ERROR_QUOTA_EXCEEDED, ERROR_INVALID_ARGUMENT, ERROR_UNSUPPORTED.
+	 * ERROR_TABLE_MEMORY, ERROR_QUOTA_EXCEEDED, ERROR_INVALID_ARGUMENT, ERROR_UNSUPPORTED;
+	 * where windows are books also ERROR_WINDOW_START and ERROR_NO_WINDOW_LEFT.
 	 */
 	int (*window_plan)(const struct container *container, const struct window_request *request,
 			   const struct memory_outlook *outlook, const struct window_limits *limits,
@@ -233,7 +254,8 @@ int container_open(struct kernel *kernel, const struct container_kind *const *ki
 /* For implementations: operations that are alike for all. */
 int container_vfio_join(struct container *container, int group_fd, uint32_t group,
 			struct error *error);
-int container_vfio_leave(struct container *container, uint32_t group, struct error *error);
+int container_vfio_leave(struct container *container, uint32_t group, int *ret_group_fd,
+			 struct error *error);
 
 /* For implementations: let all groups go and close the fd. */
 void container_done(struct container *container);
@@ -241,13 +263,18 @@ void container_done(struct container *container);
 /* The group's place in groups, or group_count. */
 unsigned int container_group_index(const struct container *container, uint32_t group);
 
+/* Whether the devices of all its groups are gone. Then the kernel has let everything of the
+ * container go, and answers EINVAL to whatever it is asked (vfio_group_detach_container). */
+bool container_has_lost_groups(const struct container *container);
+
 /* "group 3", or "groups 3, 5, 7": for error texts. */
 struct container_groups_text {
 	char text[96];
 };
 struct container_groups_text container_groups_format(const struct container *container);
 
-/* Tell the listeners that take long of a section, all or none. The ways of the slow thread. */
+/* Tell the listeners that take long of a section, all or none. The ways of the slow thread. None
+ * hears of a section that is skipped. */
 int container_memory_add(struct container *container, const struct section *section,
 			 struct error *error);
 int container_memory_remove(struct container *container, const struct section *section,
@@ -276,9 +303,10 @@ static inline int container_join(struct container *container, int group_fd, uint
 	return container->operations->join(container, group_fd, group, error);
 }
 
-static inline int container_leave(struct container *container, uint32_t group, struct error *error)
+static inline int container_leave(struct container *container, uint32_t group, int *ret_group_fd,
+				  struct error *error)
 {
-	return container->operations->leave(container, group, error);
+	return container->operations->leave(container, group, ret_group_fd, error);
 }
 
 static inline int container_window_plan(const struct container *container,
@@ -332,6 +360,19 @@ static inline int container_map(struct container *container, const struct window
 				struct error *error)
 {
 	return container->operations->map(container, window, iova, address, prot, error);
+}
+
+/*
+ * Whether the memory of a map that has just failed may be the kernel's for good, though nothing
+ * points into it once it is unmapped: then it must stay as it is until this process ends (field
+ * note H12). Asking makes it forget.
+ */
+static inline bool container_kept_memory(struct container *container)
+{
+	bool kept = container->kept_memory;
+
+	container->kept_memory = false;
+	return kept;
 }
 
 static inline int container_unmap(struct container *container, struct range iova,

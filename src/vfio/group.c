@@ -27,6 +27,12 @@ static const struct refusal attach_refusals[] = {
 	{0, ERROR_NONE, NULL},
 };
 
+/* vfio_group_ioctl_unset_container */
+static const struct refusal detach_refusals[] = {
+	{EBUSY, ERROR_BUSY, "a device of the group is open; close it first"},
+	{0, ERROR_NONE, NULL},
+};
+
 static int check_viable(const struct group *group, struct error *error)
 {
 	struct vfio_group_status status = {.argsz = sizeof(status)};
@@ -76,12 +82,27 @@ bool group_is_gone(const struct group *group)
 	return kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_GET_STATUS, &status) == -ENODEV;
 }
 
+int group_detach(struct group *group, struct error *error)
+{
+	int r;
+
+	if (!group->attached) {
+		return 0;
+	}
+	r = kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_UNSET_CONTAINER, NULL);
+	/* Groups whose devices are gone have left already. */
+	if (r != 0 && r != -ENODEV && r != -EINVAL) {
+		return refusal_set(error, detach_refusals, r, "let group %" PRIu32 " go",
+				   group->number);
+	}
+	group->attached = false;
+	return 0;
+}
+
 void group_done(struct group *group)
 {
-	if (group->attached) {
-		/* A failure means that a device is open; closing the fds ends that too. */
-		(void)kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_UNSET_CONTAINER, NULL);
-	}
+	/* A failure means that a device is open; closing the fds ends that too. */
+	(void)group_detach(group, NULL);
 	if (group->kernel) {
 		group->fd = kernel_close(group->kernel, group->fd);
 	}

@@ -36,5 +36,11 @@ int group_attach(struct group *group, int container_fd, struct error *error);
  * answer EINVAL if it was the last. */
 bool group_is_gone(const struct group *group);
 
-/* Leave the container and close the fd. Takes GROUP_NULL. */
+/*
+ * Leave the container and keep the fd, which is fresh again. Takes a group that has none.
+ * ERROR_BUSY (a device of the group is open, vfio_group_ioctl_unset_container), ERROR_KERNEL
+ */
+int group_detach(struct group *group, struct error *error);
+
+/* Leave the container and close the fd, whatever the kernel says. Takes GROUP_NULL. */
 void group_done(struct group *group);

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Entries of a leaf, children of an inner node. */
+/* Entries of a leaf (as many as a word has bits), children of an inner node. */
 #define FANOUT 64
+
+#define CACHE_LINE 64
 
 /* A node with fewer entries is merged with a neighbour if both fit one node. */
 #define SPARSE (FANOUT / 4)
@@ -17,14 +19,27 @@
  */
 #define HEIGHT_MAX 24
 
+/* What goes with a start, in the same order. */
+struct tag {
+	uint8_t slot; /* of the mapping's target */
+	uint8_t prot;
+};
+
+/* Where a mapping ends and leads. It stays in its slot when others come and go, and a search needs
+ * one of them only. */
+struct target {
+	uint64_t last;
+	uint64_t gpa;
+};
+
 struct leaf {
+	unsigned int count;
+	uint64_t used; /* slots, one bit each */
+	uint64_t start[FANOUT];
+	struct tag tag[FANOUT];
+	struct target target[FANOUT]; /* by slot */
 	struct leaf *previous;
 	struct leaf *next;
-	unsigned int count;
-	uint64_t start[FANOUT];
-	uint64_t last[FANOUT];
-	uint64_t gpa[FANOUT];
-	uint8_t prot[FANOUT];
 };
 
 /* All starts below child[i] are at least key[i] and below key[i + 1]; key[0] is not looked at. */
@@ -120,6 +135,17 @@ static unsigned int count_up_to(const uint64_t *keys, unsigned int count, uint64
 	return (unsigned int)(base - keys) + (*base <= key ? 1 : 0);
 }
 
+/* Have all keys of a leaf come from memory at once: a search would wait for one after the other.
+ * What is above the leaves is used so often that it is near already. */
+static void prefetch_keys(const struct leaf *leaf)
+{
+	const char *bytes = (const char *)leaf;
+
+	for (size_t i = 0; i < offsetof(struct leaf, target); i += CACHE_LINE) {
+		__builtin_prefetch(bytes + i);
+	}
+}
+
 /* The leaf where a mapping with this start is or would be; way may be NULL. */
 static struct leaf *descend(const struct ledger *ledger, uint64_t start, struct way *way)
 {
@@ -134,38 +160,88 @@ static struct leaf *descend(const struct ledger *ledger, uint64_t start, struct 
 		}
 		node = inner->child[index];
 	}
+	prefetch_keys(node);
 	return node;
+}
+
+static uint64_t leaf_last(const struct leaf *leaf, unsigned int index)
+{
+	return leaf->target[leaf->tag[index].slot].last;
 }
 
 static struct mapping leaf_mapping(const struct leaf *leaf, unsigned int index)
 {
+	const struct tag *tag = &leaf->tag[index];
+	const struct target *target = &leaf->target[tag->slot];
+
 	return (struct mapping){
-		.iova = {leaf->start[index], leaf->last[index] - leaf->start[index] + 1},
-		.gpa = leaf->gpa[index],
-		.prot = leaf->prot[index],
+		.iova = {leaf->start[index], target->last - leaf->start[index] + 1},
+		.gpa = target->gpa,
+		.prot = tag->prot,
 	};
 }
 
-/* Move count entries between leaves, or inside one. */
-static void leaf_move(struct leaf *to, unsigned int to_index, const struct leaf *from,
-		      unsigned int from_index, unsigned int count)
+/* Take a free slot, of which there is one. */
+static uint8_t leaf_take_slot(struct leaf *leaf)
 {
-	size_t words = count * sizeof(uint64_t);
+	unsigned int slot = (unsigned int)__builtin_ctzll(~leaf->used);
 
-	memmove(to->start + to_index, from->start + from_index, words);
-	memmove(to->last + to_index, from->last + from_index, words);
-	memmove(to->gpa + to_index, from->gpa + from_index, words);
-	memmove(to->prot + to_index, from->prot + from_index, count);
+	leaf->used |= UINT64_C(1) << slot;
+	return (uint8_t)slot;
+}
+
+/* Move the entries from one index on to another. */
+static void leaf_shift(struct leaf *leaf, unsigned int to, unsigned int from)
+{
+	unsigned int count = leaf->count - from;
+
+	memmove(leaf->start + to, leaf->start + from, count * sizeof(*leaf->start));
+	memmove(leaf->tag + to, leaf->tag + from, count * sizeof(*leaf->tag));
 }
 
 static void leaf_put(struct leaf *leaf, unsigned int index, const struct mapping *mapping)
 {
-	leaf_move(leaf, index + 1, leaf, index, leaf->count - index);
+	uint8_t slot = leaf_take_slot(leaf);
+
+	leaf_shift(leaf, index + 1, index);
 	leaf->start[index] = mapping->iova.start;
-	leaf->last[index] = range_last(mapping->iova);
-	leaf->gpa[index] = mapping->gpa;
-	leaf->prot[index] = (uint8_t)mapping->prot;
+	leaf->tag[index] = (struct tag){.slot = slot, .prot = (uint8_t)mapping->prot};
+	leaf->target[slot] =
+		(struct target){.last = range_last(mapping->iova), .gpa = mapping->gpa};
 	leaf->count++;
+}
+
+static void leaf_drop(struct leaf *leaf, unsigned int index)
+{
+	leaf->used &= ~(UINT64_C(1) << leaf->tag[index].slot);
+	leaf_shift(leaf, index, index + 1);
+	leaf->count--;
+}
+
+/* Move all entries from an index on to the end of another leaf, which has room for them. */
+static void leaf_move(struct leaf *to, struct leaf *from, unsigned int index)
+{
+	unsigned int keep = index;
+
+	for (; index < from->count; index++) {
+		const struct tag *tag = &from->tag[index];
+		uint8_t slot = leaf_take_slot(to);
+
+		from->used &= ~(UINT64_C(1) << tag->slot);
+		to->start[to->count] = from->start[index];
+		to->tag[to->count] = (struct tag){.slot = slot, .prot = tag->prot};
+		to->target[slot] = from->target[tag->slot];
+		to->count++;
+	}
+	from->count = keep;
+}
+
+static void leaf_init(struct leaf *leaf)
+{
+	leaf->count = 0;
+	leaf->used = 0;
+	leaf->previous = NULL;
+	leaf->next = NULL;
 }
 
 static void leaf_unchain(struct leaf *leaf)
@@ -299,9 +375,8 @@ static int insert_by_split(struct ledger *ledger, struct leaf *left, const struc
 		return r;
 	}
 	right = spare.leaf;
-	right->count = FANOUT - keep;
-	leaf_move(right, 0, left, keep, right->count);
-	left->count = keep;
+	leaf_init(right);
+	leaf_move(right, left, keep);
 	right->previous = left;
 	right->next = left->next;
 	if (right->next) {
@@ -327,7 +402,7 @@ static bool find_overlap(const struct leaf *leaf, unsigned int index, struct ran
 	if (before) {
 		unsigned int i = index > 0 ? index - 1 : before->count - 1;
 
-		if (before->last[i] >= iova.start) {
+		if (leaf_last(before, i) >= iova.start) {
 			*ret_overlap = leaf_mapping(before, i);
 			return true;
 		}
@@ -350,9 +425,7 @@ static int insert_first(struct ledger *ledger, const struct mapping *mapping)
 	if (!leaf) {
 		return -ENOMEM;
 	}
-	leaf->previous = NULL;
-	leaf->next = NULL;
-	leaf->count = 0;
+	leaf_init(leaf);
 	leaf_put(leaf, 0, mapping);
 	ledger->root = leaf;
 	return 0;
@@ -409,8 +482,7 @@ static bool merge_leaves(struct inner *parent, unsigned int index)
 	if (left->count + right->count > FANOUT) {
 		return false;
 	}
-	leaf_move(left, left->count, right, 0, right->count);
-	left->count += right->count;
+	leaf_move(left, right, 0);
 	leaf_unchain(right);
 	inner_drop(parent, index + 1);
 	free(right);
@@ -505,11 +577,10 @@ int ledger_erase(struct ledger *ledger, struct range iova)
 	leaf = descend(ledger, iova.start, way);
 	index = count_up_to(leaf->start, leaf->count, iova.start);
 	if (index == 0 || leaf->start[index - 1] != iova.start ||
-	    leaf->last[index - 1] != range_last(iova)) {
+	    leaf_last(leaf, index - 1) != range_last(iova)) {
 		return -ENOENT;
 	}
-	leaf_move(leaf, index - 1, leaf, index, leaf->count - index);
-	leaf->count--;
+	leaf_drop(leaf, index - 1);
 	ledger->count--;
 	ledger->bytes -= iova.size;
 	if (leaf->count < SPARSE) {
@@ -528,11 +599,11 @@ struct ledger_cursor ledger_seek(const struct ledger *ledger, uint64_t from)
 	}
 	leaf = descend(ledger, from, NULL);
 	index = count_up_to(leaf->start, leaf->count, from);
-	if (index > 0 && leaf->last[index - 1] >= from) {
+	if (index > 0 && leaf_last(leaf, index - 1) >= from) {
 		return (struct ledger_cursor){.leaf = leaf, .index = index - 1};
 	}
 	if (index == 0 && leaf->previous &&
-	    leaf->previous->last[leaf->previous->count - 1] >= from) {
+	    leaf_last(leaf->previous, leaf->previous->count - 1) >= from) {
 		return (struct ledger_cursor){.leaf = leaf->previous,
 					      .index = leaf->previous->count - 1};
 	}
@@ -564,12 +635,17 @@ bool ledger_next(const struct ledger *ledger, uint64_t from, struct mapping *ret
 
 bool ledger_find(const struct ledger *ledger, uint64_t iova, struct mapping *ret_mapping)
 {
+	return ledger_overlaps(ledger, (struct range){iova, 1}, ret_mapping);
+}
+
+bool ledger_overlaps(const struct ledger *ledger, struct range iova, struct mapping *ret_overlap)
+{
 	struct mapping mapping;
 
-	if (!ledger_next(ledger, iova, &mapping) || mapping.iova.start > iova) {
+	if (!ledger_next(ledger, iova.start, &mapping) || mapping.iova.start > range_last(iova)) {
 		return false;
 	}
-	*ret_mapping = mapping;
+	*ret_overlap = mapping;
 	return true;
 }
 
@@ -616,22 +692,26 @@ struct sweep {
 
 static bool leaf_is_sound(const struct leaf *leaf, uint64_t low, struct sweep *sweep)
 {
+	uint64_t slots = 0;
+
 	if (leaf->count == 0 || leaf->count > FANOUT || leaf->previous != sweep->previous ||
 	    (sweep->previous && sweep->previous->next != leaf) || leaf->start[0] < low) {
 		return false;
 	}
 	for (unsigned int i = 0; i < leaf->count; i++) {
-		if (leaf->last[i] < leaf->start[i] ||
+		slots |= UINT64_C(1) << leaf->tag[i].slot;
+		if (leaf_last(leaf, i) < leaf->start[i] ||
 		    (sweep->count > 0 && leaf->start[i] <= sweep->last)) {
 			return false;
 		}
 		sweep->count++;
-		sweep->bytes += leaf->last[i] - leaf->start[i] + 1;
+		sweep->bytes += leaf_last(leaf, i) - leaf->start[i] + 1;
 		sweep->start = leaf->start[i];
-		sweep->last = leaf->last[i];
+		sweep->last = leaf_last(leaf, i);
 	}
 	sweep->previous = leaf;
-	return true;
+	/* A slot that two share leaves one too few. */
+	return slots == leaf->used && (unsigned int)__builtin_popcountll(slots) == leaf->count;
 }
 
 static bool node_is_sound(const void *node, unsigned int height, uint64_t low, struct sweep *sweep)

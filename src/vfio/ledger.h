@@ -9,7 +9,8 @@
  * one silently).
  *
  * Inside it is a B+tree of 64 entries a node whose leaves are chained; nodes are only merged when
- * they are sparse. Not thread-safe.
+ * they are sparse. A leaf keeps apart what a search reads and what it doesn't, which stays where it
+ * is when others come and go. Not thread-safe.
  */
 #pragma once
 
@@ -64,6 +65,9 @@ bool ledger_find(const struct ledger *ledger, uint64_t iova, struct mapping *ret
 
 /* The first mapping that ends above an address: it covers `from`, or is the next one. */
 bool ledger_next(const struct ledger *ledger, uint64_t from, struct mapping *ret_mapping);
+
+/* The first mapping that a range (a valid one) overlaps, if there is one. */
+bool ledger_overlaps(const struct ledger *ledger, struct range iova, struct mapping *ret_overlap);
 
 /* Whether a range consists of whole mappings; if not, where that fails first: the address of the
  * hole or the mapping cut (either output may be NULL). */

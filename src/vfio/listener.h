@@ -22,7 +22,8 @@ struct memory_listener_operations {
 	 * unmaps of other sections go on; else on the thread that owns the address space.
 	 */
 	bool takes_long;
-	/* 0, or a code and nothing has happened. */
+	/* 0, or a code and nothing has happened; but what was mapped by one that doesn't take long
+	 * isn't known then, and remove takes it back. */
 	int (*add)(struct memory_listener *listener, const struct section *section,
 		   struct error *error);
 	int (*remove)(struct memory_listener *listener, const struct section *section,

@@ -54,6 +54,7 @@ void space_close(struct space *space)
 	while (ledger_next(space->ledger, 0, &mapping)) {
 		(void)ledger_erase(space->ledger, mapping.iova);
 	}
+	space->device_bytes = 0;
 	while (space->section_count > 0) {
 		(void)section_free(space->sections[--space->section_count]);
 	}
@@ -157,28 +158,68 @@ void space_set_policy(struct space *space, const struct space_policy *policy)
 	space->policy = *policy;
 }
 
-/* Whether the sections are locked. */
-static bool pins_memory(const struct space *space)
+/* Whether a container that is linked has the sections locked. */
+static bool pins_sections(const struct space *space)
 {
-	return space->container_count > 0 &&
-	       space->containers[0]->capabilities.pinning == CONTAINER_PINS_SECTIONS;
+	for (unsigned int i = 0; i < space->container_count; i++) {
+		if (space->containers[i]->capabilities.pinning == CONTAINER_PINS_SECTIONS) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint64_t section_bytes_in(const struct space *space, bool arriving)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned int i = 0; i < space->section_count; i++) {
+		if (!section_is_skipped(space->sections[i]) &&
+		    (space->sections[i]->state == SECTION_ARRIVING) == arriving) {
+			bytes += section_pinned_bytes(space->sections[i]);
+		}
+	}
+	return bytes;
+}
+
+/* What all mappings lock where each map pins: a device's memory has no pages to be locked
+ * (vfio_pin_pages_remote, is_invalid_reserved_pfn). */
+static uint64_t mapped_bytes(const struct space *space)
+{
+	return ledger_bytes(space->ledger) - space->device_bytes;
+}
+
+/* What one container adds. Its mappings are those of the ledger. */
+static void add_container(const struct space *space, const struct container *container,
+			  struct space_locked *locked)
+{
+	uint64_t leaked = container_leaked_bytes(container);
+	uint64_t tables = container_locked_bytes(container) - leaked;
+
+	switch (container->capabilities.pinning) {
+	case CONTAINER_PINS_SECTIONS:
+		break;
+	case CONTAINER_PINS_MAPPINGS:
+		locked->pins += mapped_bytes(space);
+		break;
+	case CONTAINER_PINS_AT_START:
+		tables -= container_start_bytes(container);
+		locked->pins += container_start_bytes(container);
+		break;
+	}
+	locked->tables += tables;
+	locked->leaks += leaked;
 }
 
 struct space_locked space_locked(const struct space *space)
 {
 	struct space_locked locked = {.leaks = space->leaked_bytes};
-	bool pinned = pins_memory(space);
 
 	for (unsigned int i = 0; i < space->container_count; i++) {
-		uint64_t leaked = container_leaked_bytes(space->containers[i]);
-
-		locked.tables += container_locked_bytes(space->containers[i]) - leaked;
-		locked.leaks += leaked;
+		add_container(space, space->containers[i], &locked);
 	}
-	for (unsigned int i = 0; pinned && i < space->section_count; i++) {
-		if (space->sections[i]->state != SECTION_ARRIVING) {
-			locked.pins += space->sections[i]->gpa.size;
-		}
+	if (pins_sections(space)) {
+		locked.pins += section_bytes_in(space, false);
 	}
 	return locked;
 }
@@ -193,11 +234,13 @@ uint64_t space_locked_bytes(const struct space *space)
 /* What is being locked right now: the kernel may have charged it already. */
 static uint64_t arriving_bytes(const struct space *space)
 {
-	uint64_t bytes = 0;
+	bool pinned = pins_sections(space);
+	uint64_t bytes = pinned ? section_bytes_in(space, true) : 0;
 
-	for (unsigned int i = 0; pins_memory(space) && i < space->section_count; i++) {
-		if (space->sections[i]->state == SECTION_ARRIVING) {
-			bytes += space->sections[i]->gpa.size;
+	if (space->arriving) {
+		bytes += container_locked_bytes(space->arriving);
+		if (!pinned && space->arriving->capabilities.pinning == CONTAINER_PINS_SECTIONS) {
+			bytes += space_section_bytes(space);
 		}
 	}
 	return bytes;
@@ -206,22 +249,80 @@ static uint64_t arriving_bytes(const struct space *space)
 int space_check_locked(const struct space *space, uint64_t more, struct error *error)
 {
 	uint64_t limit = space->settings.locked_limit;
-	uint64_t locked = space_locked_bytes(space) + arriving_bytes(space);
+	struct space_locked locked = space_locked(space);
+	uint64_t arriving = arriving_bytes(space);
+	uint64_t used = locked.pins + locked.tables + locked.leaks + arriving;
 
-	if (more > limit || locked > limit - more) {
-		return error_set(error, ERROR_QUOTA_EXCEEDED, 0,
-				 "this would lock 0x%" PRIx64 " bytes more than the 0x%" PRIx64
-				 " that are locked or being locked; the limit (RLIMIT_MEMLOCK) is "
-				 "0x%" PRIx64,
-				 more, locked, limit);
+	if (more > limit || used > limit - more) {
+		return error_set(
+			error, ERROR_QUOTA_EXCEEDED, 0,
+			"this would lock 0x%" PRIx64 " bytes, and 0x%" PRIx64
+			" are locked (pins 0x%" PRIx64 ", tables 0x%" PRIx64 ", leaks 0x%" PRIx64
+			", being locked 0x%" PRIx64 "); the limit (RLIMIT_MEMLOCK) is 0x%" PRIx64
+			"; raise it, or remove memory, windows or mappings first",
+			more, used, locked.pins, locked.tables, locked.leaks, arriving, limit);
 	}
 	return 0;
 }
 
-int space_check_new_tables(const struct space *space, const struct container *container,
-			   uint64_t more, struct error *error)
+int space_check_pinning(const struct space *space, uint64_t bytes, struct error *error)
 {
-	return space_check_locked(space, container_locked_bytes(container) + more, error);
+	return pins_sections(space) ? space_check_locked(space, bytes, error) : 0;
+}
+
+/* What mappings lock in a container: themselves where each map pins, and tables to be made. */
+static uint64_t map_bytes(const struct container *container, uint64_t bytes)
+{
+	return container_pending_bytes(container) +
+	       (container->capabilities.pinning == CONTAINER_PINS_MAPPINGS ? bytes : 0);
+}
+
+int space_check_replay(const struct space *space, struct error *error)
+{
+	uint64_t bytes = mapped_bytes(space);
+
+	return bytes > 0 ? space_check_locked(space, map_bytes(space->arriving, bytes), error) : 0;
+}
+
+int space_check_new_container(const struct space *space, const struct container *container,
+			      struct error *error)
+{
+	uint64_t mapped = mapped_bytes(space);
+	uint64_t start = container_start_bytes(container);
+	uint64_t more = container_locked_bytes(container) + start;
+	int r;
+
+	if (container->capabilities.pinning == CONTAINER_PINS_SECTIONS && !pins_sections(space)) {
+		more += space_section_bytes(space);
+	}
+	/* What is started locks memory to map, so that without a table it would be for nothing. */
+	if (mapped > 0 || start > 0) {
+		more += map_bytes(container, mapped);
+	}
+	r = space_check_locked(space, more, error);
+	if (r && start > 0 && error) {
+		error_append(error,
+			     "; %s containers lock all of their default window, 0x%" PRIx64
+			     " bytes, at the start: use spapr-tce-v2",
+			     container->capabilities.iommu_type, start);
+		if (container->better_refused) {
+			error_append(error, ", which the kernel has just refused (%s)",
+				     errno_name(container->better_refused));
+		}
+	}
+	return r;
+}
+
+int space_check_map_locked(const struct space *space, uint64_t bytes, struct error *error)
+{
+	uint64_t more = 0;
+
+	for (unsigned int i = 0; i < space->container_count; i++) {
+		uint64_t own = map_bytes(space->containers[i], bytes);
+
+		more = own > UINT64_MAX - more ? UINT64_MAX : more + own;
+	}
+	return more > 0 ? space_check_locked(space, more, error) : 0;
 }
 
 const struct section *space_section(const struct space *space, unsigned int index)

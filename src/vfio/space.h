@@ -18,7 +18,8 @@
  *                  more, for the kernel would silently keep the memory.
  *
  * The first container brings its default window; when the last one goes, the windows go with it.
- * Without a container a space may have memory, but no windows and no mappings.
+ * Without a container a space may have memory, but no windows and no mappings: identity sections
+ * wait for the first container, which must have a window around each of them.
  */
 #pragma once
 
@@ -39,6 +40,10 @@ struct space_settings {
 	struct kernel *kernel; /* not owned; outlives the space */
 	container_opener *open_container;
 	uint64_t locked_limit; /* bytes that may be locked: RLIMIT_MEMLOCK, or UINT64_MAX */
+	/* Asked in between when something takes long, on its thread: whether to stop. Then a map is
+	 * taken back and fails with ERROR_BUSY. NULL: never. */
+	bool (*interrupted)(void *userdata);
+	void *interrupted_userdata;
 };
 
 /* What a space may do, and how (policies/); all 0 at the start. */
@@ -70,13 +75,15 @@ void space_set_policy(struct space *space, const struct space_policy *policy);
 
 /*
  * ERROR_INVALID_ARGUMENT  size 0 or wrapping, prot not 1 to 3, or writing to read-only memory
- * ERROR_MEMORY_UNKNOWN    the gpa range is not inside one section
+ * ERROR_MEMORY_UNKNOWN    the gpa range is not inside one section, or that is skipped
  * ERROR_BUSY              the section is being added or removed
  * ERROR_OUTSIDE_WINDOW    the IOVA range is not inside one window, or there is none
  * ERROR_PAGE_SIZE         something isn't a multiple of the window's page, or the memory has
  *                         smaller pages than that
  * ERROR_ALREADY_MAPPED    a mapping is in the way
- * ERROR_TABLE_MEMORY, ERROR_KERNEL, ERROR_QUOTA_EXCEEDED
+ * ERROR_QUOTA_EXCEEDED    it would lock too much, or the kernel's map entries don't suffice (type1)
+ * ERROR_BUSY              space_settings.interrupted said so, too
+ * ERROR_TABLE_MEMORY, ERROR_KERNEL
  */
 int space_map(struct space *space, uint64_t iova, uint64_t gpa, uint64_t size, uint32_t prot,
 	      struct error *error);
@@ -85,13 +92,17 @@ int space_map(struct space *space, uint64_t iova, uint64_t gpa, uint64_t size, u
  * Remove whole mappings that are adjacent.
  * ERROR_INVALID_ARGUMENT  size 0 or wrapping
  * ERROR_NOT_MAPPED        the range has a hole or cuts a mapping; the text names it
+ * ERROR_MEMORY_IN_USE     an identity section's own mapping lies in it
+ * ERROR_BUSY              it cuts what had to be mapped at once (type1, short of entries)
+ * ERROR_MEMORY_IN_USE     a mapping in it belongs to an identity section
  * ERROR_KERNEL            the mappings are still there, unless the text says otherwise
  */
 int space_unmap(struct space *space, uint64_t iova, uint64_t size, struct error *error);
 
 /*
- * Many at once, all or none, in any order. What is contiguous (iova, gpa and prot alike) is one
- * step for the kernel.
+ * Many at once, all or none, in any order; at least one. What is contiguous (iova, gpa and prot
+ * alike) is one step for the kernel, unless its maps can only be unmapped as they were made: then
+ * it is one only when there aren't enough for each.
  * ERROR_INVALID_ARGUMENT (entries that overlap each other, too), and as space_map; the text tells
  * which entry.
  */
@@ -136,6 +147,12 @@ const struct container *space_container(const struct space *space, unsigned int 
  * ERROR_WINDOW_START    the platform put it elsewhere, and it was removed again
  * ERROR_NO_WINDOW_LEFT  the host has no more
  * and what planning and creating may answer (container.h).
+ *
+ * With WORKER_WINDOW_REPLACE_DEFAULT, or by policy, a default window goes first, and is made again
+ * if that fails; if it can't be, it is gone from all containers, and the text says so. Where it is
+ * gone already the flag changes nothing.
+ * ERROR_MEMORY_IN_USE   a mapping lies in it
+ * ERROR_UNSUPPORTED     policy keeps it
  */
 int space_window_create(struct space *space, const struct window_request *request,
 			struct window *ret_window, struct error *error);
@@ -157,7 +174,8 @@ int space_window_plan(const struct space *space, const struct worker_plan *reque
 
 /*
  * Remove the window that starts exactly at an address.
- * ERROR_NOT_FOUND, ERROR_MEMORY_IN_USE (a mapping lies in it), ERROR_KERNEL
+ * ERROR_NOT_FOUND, ERROR_MEMORY_IN_USE (a mapping lies in it), ERROR_UNSUPPORTED (the host, or
+ * policy, keeps it), ERROR_KERNEL
  */
 int space_window_remove(struct space *space, uint64_t start, struct error *error);
 
@@ -170,6 +188,9 @@ struct space_outcome {
 	const struct section *section;     /* added; owned by the space */
 	const struct container *container; /* attached; owned by the space */
 	uint32_t container_id;             /* attached or detached */
+	/* Sections that are skipped from now on. */
+	const struct section *skipped[WORKER_MEMORY_MAX];
+	unsigned int skipped_count;
 	uint64_t replayed; /* mappings that a group's leaving has cleared, made again */
 	uint64_t lost;     /* that could not be made again, and are gone */
 };
@@ -191,21 +212,31 @@ struct space_attach {
 
 /*
  * Attach a group: to a container that is there, or by a fresh one. Both fds are taken, whatever the
- * outcome.
+ * outcome. A container that doesn't go together with the group, or that would lose a window by it,
+ * is passed over.
  * ERROR_INVALID_ARGUMENT (the id is in use), ERROR_GROUP_BUSY (attached here already),
- * ERROR_QUOTA_EXCEEDED, and what container_opener answers. Finish: ERROR_WINDOW_START or
- * ERROR_PAGE_SIZE (the container can't have the space's windows), ERROR_KERNEL …
+ * ERROR_QUOTA_EXCEEDED (containers, or memory that would be locked), and what container_opener
+ * answers. Finish: ERROR_WINDOW_START or ERROR_PAGE_SIZE (the container can't have the space's
+ * windows), ERROR_KERNEL …
  */
 int space_attach_begin(struct space *space, const struct space_attach *attach,
 		       struct space_change **ret_change, struct error *error);
 
-/* ERROR_NOT_FOUND, ERROR_MEMORY_IN_USE (mappings exist, and it is the last group) */
+/*
+ * Detach a group. The last one of a container takes the container along; when one of several
+ * leaves, what that clears is mapped again as policy allows, before begin returns. What can't be is
+ * taken out of all containers, and the outcome tells how many. ERROR_NOT_FOUND, ERROR_BUSY (a
+ * device of it is open, and others stay in the container), ERROR_MEMORY_IN_USE (mappings exist, and
+ * it is the last group, or policy doesn't allow to clear those of the groups that stay)
+ */
 int space_detach_begin(struct space *space, uint32_t group, struct space_change **ret_change,
 		       struct error *error);
 
 /*
- * Add a section. The fd stays the caller's.
- * ERROR_MEMORY_IN_USE (overlaps a section), ERROR_QUOTA_EXCEEDED, and what section_new answers.
+ * Add a section. The fd stays the caller's. An identity section is mapped as soon as it is there,
+ * if there is a container, else with the first one.
+ * ERROR_MEMORY_IN_USE (overlaps a section), ERROR_QUOTA_EXCEEDED, and what section_new answers; for
+ * an identity section ERROR_OUTSIDE_WINDOW, ERROR_PAGE_SIZE, ERROR_ALREADY_MAPPED
  */
 int space_memory_add_begin(struct space *space, int fd, const struct section_request *request,
 			   struct space_change **ret_change, struct error *error);

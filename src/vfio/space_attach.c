@@ -3,38 +3,169 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/cleanup.h"
-#include "vfio/space_private.h"
+#include "vfio/space_mapping.h"
 
-static bool container_has_group(const struct container *container, uint32_t group)
+static void name_container(struct error *error, const char *which,
+			   const struct container *container)
 {
-	return container_group_index(container, group) < container->group_count;
+	if (error) {
+		error_append(error, ", in %s %" PRIu32 " (%s)", which, container->id,
+			     container_groups_format(container).text);
+	}
+}
+
+static struct container *find_group(const struct space *space, uint32_t group,
+				    unsigned int *ret_index)
+{
+	for (unsigned int i = 0; i < space->container_count; i++) {
+		if (container_group_index(space->containers[i], group) <
+		    space->containers[i]->group_count) {
+			*ret_index = i;
+			return space->containers[i];
+		}
+	}
+	return NULL;
 }
 
 static int check_attach(const struct space *space, uint32_t group, uint32_t container_id,
 			struct error *error)
 {
+	unsigned int index = 0;
+	const struct container *container = find_group(space, group, &index);
+
+	if (container) {
+		return error_set(error, ERROR_GROUP_BUSY, 0,
+				 "group %" PRIu32 " is attached here already, in container %" PRIu32
+				 "; detach it first",
+				 group, container->id);
+	}
 	for (unsigned int i = 0; i < space->container_count; i++) {
 		if (space->containers[i]->id == container_id) {
 			return error_set(error, ERROR_INVALID_ARGUMENT, 0,
 					 "container id %" PRIu32 " is in use", container_id);
 		}
-		if (container_has_group(space->containers[i], group)) {
-			return error_set(error, ERROR_GROUP_BUSY, 0,
-					 "group %" PRIu32 " is attached here already", group);
-		}
-	}
-	if (space->container_count == WORKER_CONTAINERS_MAX) {
-		return error_set(error, ERROR_QUOTA_EXCEEDED, 0,
-				 "an address space has at most %d containers",
-				 WORKER_CONTAINERS_MAX);
 	}
 	return 0;
 }
 
-int space_attach_begin(struct space *space, const struct space_attach *attach,
-		       struct space_change **ret_change, struct error *error)
+/* Joining */
+
+int space_check_windows(const struct space *space, const struct container *container,
+			struct error *error)
+{
+	const struct container_capabilities *capabilities = &container->capabilities;
+
+	for (unsigned int i = 0; capabilities->windows_are_books && i < space->window_count; i++) {
+		const struct window *window = &space->windows[i];
+		unsigned int around = 0;
+
+		if (!(capabilities->page_sizes >> window->page_shift & 1)) {
+			return error_set(error, ERROR_PAGE_SIZE, 0,
+					 "the window %s has page shift %" PRIu32
+					 ", which is none of the page sizes 0x%" PRIx64
+					 " of container %" PRIu32,
+					 range_format(window->range).text, window->page_shift,
+					 capabilities->page_sizes, container->id);
+		}
+		while (around < capabilities->default_window_count &&
+		       !range_contains(capabilities->default_windows[around].range,
+				       window->range)) {
+			around++;
+		}
+		if (around == capabilities->default_window_count) {
+			return error_set(error, ERROR_WINDOW_START, 0,
+					 "the window %s is outside the IOVA ranges of container "
+					 "%" PRIu32,
+					 range_format(window->range).text, container->id);
+		}
+	}
+	return 0;
+}
+
+static bool may_join(const struct container *container, const struct space_attach *attach)
+{
+	const struct container_capabilities *capabilities = &container->capabilities;
+
+	return !capabilities->one_group && container->group_count < WORKER_GROUPS_MAX &&
+	       (!attach->iommu_type || strcmp(attach->iommu_type, capabilities->iommu_type) == 0);
+}
+
+/* Whether a refusal may be about the two together, so that another container may take the group:
+ * type1 says EINVAL or EBUSY, TCE EINVAL, EBUSY or, on an LPAR, EPERM; and windows that the
+ * container could not have any more keep a group out (groups_changed). */
+static bool does_not_fit(const struct error *error)
+{
+	if (error->code == ERROR_WINDOW_START || error->code == ERROR_PAGE_SIZE) {
+		return true;
+	}
+	return error->code == ERROR_GROUP_BUSY &&
+	       (error->errnum == EINVAL || error->errnum == EBUSY || error->errnum == EPERM);
+}
+
+/* Join a container, if the windows of the space survive that. 0 and *ret_joined, or a code that
+ * ends the attach. The fd becomes -1 as long as the container has it. */
+static int try_join(const struct space *space, struct container *container,
+		    struct space_attach *attach, bool *ret_joined, struct error *error)
+{
+	struct error refused;
+	int r;
+
+	r = container_join(container, attach->group_fd, attach->group, &refused);
+	if (r) {
+		if (does_not_fit(&refused)) {
+			return 0;
+		}
+		if (error) {
+			*error = refused;
+			error_append(error, ", joining container %" PRIu32, container->id);
+		}
+		return r;
+	}
+	attach->group_fd = -1;
+	if (space_check_windows(space, container, NULL) == 0) {
+		*ret_joined = true;
+		return 0;
+	}
+	r = container_leave(container, attach->group, &attach->group_fd, error);
+	if (r && error) {
+		error_append(error,
+			     "; the windows don't fit it in container %" PRIu32
+			     ", where it stays: detach it",
+			     container->id);
+	}
+	return r;
+}
+
+/* The first container that takes the group; ret_container is left alone if none does. */
+static int join_one(const struct space *space, struct space_attach *attach,
+		    struct container **ret_container, struct error *error)
+{
+	for (unsigned int i = 0; i < space->container_count; i++) {
+		struct container *container = space->containers[i];
+		bool joined = false;
+		int r;
+
+		if (!may_join(container, attach)) {
+			continue;
+		}
+		r = try_join(space, container, attach, &joined, error);
+		if (r) {
+			return r;
+		}
+		if (joined) {
+			*ret_container = container;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+/* A container of its own. Both fds are taken. */
+static int open_own(struct space *space, const struct space_attach *attach,
+		    struct container **ret_container, struct error *error)
 {
 	struct container_request request = {
 		.container_fd = attach->container_fd,
@@ -43,29 +174,81 @@ int space_attach_begin(struct space *space, const struct space_attach *attach,
 		.id = attach->container_id,
 		.iommu_type = attach->iommu_type,
 	};
-	cleanup(cleanup_free) struct space_change *change = NULL;
 	struct container *container;
 	int r;
 
-	r = check_attach(space, attach->group, attach->container_id, error);
-	if (r == 0) {
-		r = space_change_new(space, CHANGE_ATTACH, &change, error);
-	}
-	if (r) {
-		(void)kernel_close(space->settings.kernel, attach->container_fd);
-		(void)kernel_close(space->settings.kernel, attach->group_fd);
-		return r;
-	}
 	r = space->settings.open_container(space->settings.kernel, &request, &container, error);
 	if (r) {
 		return r;
 	}
-	r = space_check_pinning(space, container, space_section_bytes(space), error);
+	container->interrupted = space->settings.interrupted;
+	container->interrupted_userdata = space->settings.interrupted_userdata;
+	r = space_check_new_container(space, container, error);
+	if (r == 0) {
+		r = space_check_entries(space, container, error);
+	}
+	if (r == 0) {
+		r = container_start(container, error);
+	}
 	if (r) {
+		name_container(error, "the new container", container);
 		space_free_container(space, container);
 		return r;
 	}
-	container->groups[0].balloon_allowed = attach->balloon_allowed;
+	space->arriving = container;
+	if (space->container_count == 0) {
+		space_forget_refusals(space);
+	}
+	*ret_container = container;
+	return 0;
+}
+
+/* Join a container if that is wanted; else see whether there is room for another. */
+static int begin_shared(struct space *space, struct space_attach *attach,
+			struct container **ret_container, struct error *error)
+{
+	int r;
+
+	r = check_attach(space, attach->group, attach->container_id, error);
+	if (r == 0 && attach->share) {
+		r = join_one(space, attach, ret_container, error);
+	}
+	if (r == 0 && !*ret_container && space->container_count == WORKER_CONTAINERS_MAX) {
+		r = error_set(error, ERROR_QUOTA_EXCEEDED, 0,
+			      "an address space has at most %d containers; detach a group first, "
+			      "or let groups share",
+			      WORKER_CONTAINERS_MAX);
+	}
+	return r;
+}
+
+int space_attach_begin(struct space *space, const struct space_attach *request,
+		       struct space_change **ret_change, struct error *error)
+{
+	struct space_attach attach = *request;
+	cleanup(cleanup_free) struct space_change *change = NULL;
+	struct container *container = NULL;
+	int r;
+
+	r = space_change_new(space, CHANGE_ATTACH, &change, error);
+	if (r == 0) {
+		r = begin_shared(space, &attach, &container, error);
+	}
+	if (r || container) {
+		(void)kernel_close(space->settings.kernel, attach.container_fd);
+	}
+	if (r) {
+		(void)kernel_close(space->settings.kernel, attach.group_fd);
+		return r;
+	}
+	change->linked = container != NULL;
+	if (!container) {
+		r = open_own(space, &attach, &container, error);
+		if (r) {
+			return r;
+		}
+	}
+	container->groups[container->group_count - 1].balloon_allowed = attach.balloon_allowed;
 	change->container = container;
 	*ret_change = space_change_start(steal_pointer(change));
 	return 0;
@@ -73,96 +256,93 @@ int space_attach_begin(struct space *space, const struct space_attach *attach,
 
 void space_work_attach(struct space_change *change)
 {
-	struct space *space = change->space;
+	/* What is linked has it all. */
+	if (!change->linked) {
+		change->code = space_add_sections(change->space, change->container, &change->error);
+	}
+}
 
-	for (unsigned int i = 0; i < space->section_count; i++) {
-		change->code =
-			container_memory_add(change->container, space->sections[i], &change->error);
-		if (change->code == 0) {
-			continue;
-		}
-		while (i-- > 0) {
-			(void)container_memory_remove(change->container, space->sections[i], NULL);
-		}
-		return;
+/* Windows, then mappings. */
+static int replay(struct space *space, struct container *container, struct error *error)
+{
+	static const struct range all = {0, UINT64_MAX};
+	int r;
+
+	r = space_replay_windows(space, container, error);
+	if (r == 0 && space->container_count == 0) {
+		r = space_identity_enter_all(space, error);
+	}
+	if (r == 0) {
+		r = space_check_replay(space, error);
+	}
+	if (r == 0) {
+		r = space_replay_mappings(space, container, all, error);
+	}
+	return r ? r : space_narrow_windows(space, container, error);
+}
+
+static void give_up_arriving(struct space *space, bool worked)
+{
+	struct container *container = space->arriving;
+
+	if (worked) {
+		space_close_container(space, container);
+	} else {
+		space_free_container(space, container);
+	}
+	space->arriving = NULL;
+	if (space->container_count == 0) {
+		space->window_count = 0;
+		space_identity_leave_all(space);
 	}
 }
 
 int space_finish_attach(struct space_change *change, struct space_outcome *ret_outcome,
 			struct error *error)
 {
-	static const struct range all = {0, UINT64_MAX};
 	struct space *space = change->space;
 	struct container *container = change->container;
-	bool worked = change->code == 0;
 	int r = change->code;
 
-	if (worked) {
-		r = space_replay_windows(space, container, error);
-	}
-	if (worked && r == 0 && ledger_count(space->ledger) > 0) {
-		r = space_check_new_tables(space, container, container_pending_bytes(container),
-					   error);
-	}
-	if (worked && r == 0) {
-		r = space_replay_mappings(space, container, all, error);
+	if (r == 0 && !change->linked) {
+		r = replay(space, container, error);
 	}
 	if (r) {
-		if (error) {
-			error_append(error, ", in the new container %" PRIu32 " (%s)",
-				     container->id, container_groups_format(container).text);
-		}
-		if (worked) {
-			space_close_container(space, container);
-		} else {
-			space_free_container(space, container);
-		}
+		name_container(error, "the new container", container);
+		give_up_arriving(space, change->code == 0);
 		return r;
 	}
-	space->containers[space->container_count++] = container;
+	if (!change->linked) {
+		space->containers[space->container_count++] = container;
+		space->arriving = NULL;
+	}
 	*ret_outcome =
 		(struct space_outcome){.container = container, .container_id = container->id};
+	space_settle_refusals(space, ret_outcome);
 	return 0;
 }
 
-static struct container *find_group(const struct space *space, uint32_t group,
-				    unsigned int *ret_index)
-{
-	for (unsigned int i = 0; i < space->container_count; i++) {
-		if (container_has_group(space->containers[i], group)) {
-			*ret_index = i;
-			return space->containers[i];
-		}
-	}
-	return NULL;
-}
+/* Leaving */
 
-/* Its mappings go at once, so that Maps meanwhile needn't know of it. */
-int space_detach_begin(struct space *space, uint32_t group, struct space_change **ret_change,
-		       struct error *error)
+/* The last group of a container: what is mapped goes at once, so that Maps meanwhile needn't know
+ * of it. */
+static int begin_last(struct space_change *change, unsigned int index, struct error *error)
 {
-	cleanup(cleanup_free) struct space_change *change = NULL;
-	struct container *container;
-	unsigned int index;
+	struct space *space = change->space;
+	struct container *container = space->containers[index];
+	/* Identity sections wait for the next container. */
+	uint64_t mappings = ledger_count(space->ledger) - space_identity_count(space);
 	int r;
 
-	r = space_change_new(space, CHANGE_DETACH, &change, error);
-	if (r) {
-		return r;
-	}
-	container = find_group(space, group, &index);
-	if (!container) {
-		return error_set(error, ERROR_NOT_FOUND, 0,
-				 "group %" PRIu32 " is not attached to this address space", group);
-	}
-	if (space->container_count == 1 && ledger_count(space->ledger) > 0) {
+	if (space->container_count == 1 && mappings > 0) {
 		return error_set(error, ERROR_MEMORY_IN_USE, 0,
-				 "group %" PRIu32 " is the last one, and %" PRIu64
+				 "%s is the last one, and %" PRIu64
 				 " mappings exist; unmap them first",
-				 group, ledger_count(space->ledger));
+				 container_groups_format(container).text, mappings);
 	}
 	r = space_unmap_container(space, container, false, error);
 	if (r) {
+		name_container(error, "container", container);
 		return r;
 	}
 	change->windows_left = !space_remove_windows(space, container);
@@ -172,8 +352,125 @@ int space_detach_begin(struct space *space, uint32_t group, struct space_change 
 	}
 	if (space->container_count == 0) {
 		space->window_count = 0;
+		space_identity_leave_all(space);
 	}
-	change->container = container;
+	return 0;
+}
+
+/* The groups that stay, without the one that goes: "groups 3, 5". */
+static struct container_groups_text others_format(const struct container *container, uint32_t group)
+{
+	unsigned int index = container_group_index(container, group);
+	struct container others = {.group_count = 0};
+
+	for (unsigned int i = 0; i < container->group_count; i++) {
+		if (i != index) {
+			others.groups[others.group_count++] = container->groups[i];
+		}
+	}
+	return container_groups_format(&others);
+}
+
+static int check_clearing(const struct space *space, const struct container *container,
+			  uint32_t group, struct error *error)
+{
+	if (space->policy.replay_shared) {
+		return 0;
+	}
+	return error_set(error, ERROR_MEMORY_IN_USE, 0,
+			 "group %" PRIu32 " shares container %" PRIu32 " with %s, which would lose "
+			 "the %" PRIu64 " mappings for a moment when it leaves; unmap them first, "
+			 "or allow that by the policy shared-detach=replay",
+			 group, container->id, others_format(container, group).text,
+			 ledger_count(space->ledger));
+}
+
+/* Take a mapping that one container can't have any more out of all of them. */
+static void lose_mapping(struct space *space, const struct mapping *mapping)
+{
+	struct section *section = space_section_at(space, mapping->gpa);
+	bool stray = false;
+
+	for (unsigned int i = 0; i < space->container_count; i++) {
+		stray = container_unmap(space->containers[i], mapping->iova, NULL) != 0 || stray;
+	}
+	space_forget_mappings(space, mapping->iova);
+	section->strays += stray ? 1 : 0;
+}
+
+/* Make all mappings real again in a container that has lost them. What can't be is lost. */
+static void replay_cleared(struct space_change *change)
+{
+	static const struct range all = {0, UINT64_MAX};
+	struct space *space = change->space;
+	struct mapping mapping;
+	uint64_t from = 0;
+
+	change->replayed = ledger_count(space->ledger);
+	if (space_replay_mappings(space, change->container, all, NULL) == 0) {
+		return;
+	}
+	/* One by one, to find out which: over those that are there again, that changes nothing. */
+	while (ledger_next(space->ledger, from, &mapping)) {
+		if (space_replay_mappings(space, change->container, mapping.iova, NULL) != 0) {
+			lose_mapping(space, &mapping);
+			change->lost++;
+			change->replayed--;
+		}
+		if (range_last(mapping.iova) == UINT64_MAX) {
+			return;
+		}
+		from = range_last(mapping.iova) + 1;
+	}
+}
+
+/* One of several groups. */
+static int begin_leave(struct space_change *change, uint32_t group, struct error *error)
+{
+	struct space *space = change->space;
+	bool clears =
+		change->container->capabilities.leaving_clears && ledger_count(space->ledger) > 0;
+	int r;
+
+	if (clears) {
+		r = check_clearing(space, change->container, group, error);
+		if (r) {
+			return r;
+		}
+	}
+	r = container_leave(change->container, group, NULL, error);
+	if (r) {
+		name_container(error, "container", change->container);
+		return r;
+	}
+	if (clears) {
+		replay_cleared(change);
+	}
+	change->linked = true;
+	return 0;
+}
+
+int space_detach_begin(struct space *space, uint32_t group, struct space_change **ret_change,
+		       struct error *error)
+{
+	cleanup(cleanup_free) struct space_change *change = NULL;
+	unsigned int index = 0;
+	int r;
+
+	r = space_change_new(space, CHANGE_DETACH, &change, error);
+	if (r) {
+		return r;
+	}
+	change->container = find_group(space, group, &index);
+	if (!change->container) {
+		return error_set(error, ERROR_NOT_FOUND, 0,
+				 "group %" PRIu32 " is not attached to this address space", group);
+	}
+	r = change->container->group_count == 1 ? begin_last(change, index, error)
+						: begin_leave(change, group, error);
+	if (r) {
+		return r;
+	}
 	*ret_change = space_change_start(steal_pointer(change));
 	return 0;
 }
@@ -181,7 +478,7 @@ int space_detach_begin(struct space *space, uint32_t group, struct space_change 
 void space_work_detach(struct space_change *change)
 {
 	/* The group's leaving releases what is left, in the right order: windows, then memory. */
-	if (!change->windows_left) {
+	if (!change->linked && !change->windows_left) {
 		space_remove_sections(change->space, change->container);
 	}
 }
@@ -190,7 +487,13 @@ int space_finish_detach(struct space_change *change, struct space_outcome *ret_o
 			struct error *error)
 {
 	(void)error;
-	*ret_outcome = (struct space_outcome){.container_id = change->container->id};
-	space_free_container(change->space, change->container);
+	*ret_outcome = (struct space_outcome){
+		.container_id = change->container->id,
+		.replayed = change->replayed,
+		.lost = change->lost,
+	};
+	if (!change->linked) {
+		space_free_container(change->space, change->container);
+	}
 	return 0;
 }

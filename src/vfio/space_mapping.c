@@ -1,63 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The mappings of an address space. */
-#include <errno.h>
+#include "vfio/space_mapping.h"
+
 #include <inttypes.h>
-#include <stdio.h>
-
-#include "vfio/space_private.h"
-
-#define WINDOWS_TEXT 256
-
-/* A mapping with all that the containers need to know. */
-struct map_step {
-	const struct window *window;
-	struct range iova;
-	void *address;
-	uint32_t prot;
-};
-
-struct unmap_step {
-	const struct space *space;
-	struct range iova;
-};
-
-static int apply_map(struct container *container, void *argument, struct error *error)
-{
-	const struct map_step *map = argument;
-
-	return container_map(container, map->window, map->iova, map->address, map->prot, error);
-}
-
-static int revert_map(struct container *container, void *argument, struct error *error)
-{
-	const struct map_step *map = argument;
-
-	return container_unmap(container, map->iova, error);
-}
-
-/* A MAP that fails half-way leaves entries before and after the failed one (tce_iommu_build_v2). */
-static const struct step map_everywhere = {
-	.apply = apply_map,
-	.revert = revert_map,
-	.revert_failed = true,
-};
-
-/* "[0x0, 0x80000000) [0x800000000000000, …)" */
-static void list_windows(const struct space *space, char text[WINDOWS_TEXT])
-{
-	int used = 0;
-
-	text[0] = '\0';
-	for (unsigned int i = 0; i < space->window_count && used < WINDOWS_TEXT; i++) {
-		used += snprintf(text + used, (size_t)(WINDOWS_TEXT - used), "%s%s",
-				 i > 0 ? " " : "", range_format(space->windows[i].range).text);
-	}
-}
 
 static int find_window(const struct space *space, struct range iova,
 		       const struct window **ret_window, struct error *error)
 {
-	char windows[WINDOWS_TEXT];
 	const struct window *window = space_window_around(space, iova);
 
 	if (window) {
@@ -70,9 +19,8 @@ static int find_window(const struct space *space, struct range iova,
 				range_format(iova).text);
 		return ERROR_OUTSIDE_WINDOW;
 	}
-	list_windows(space, windows);
 	(void)error_set(error, ERROR_OUTSIDE_WINDOW, 0, "%s; the windows are: %s",
-			range_format(iova).text, space->window_count ? windows : "none");
+			range_format(iova).text, space_windows_format(space).text);
 	return ERROR_OUTSIDE_WINDOW;
 }
 
@@ -91,6 +39,12 @@ static int find_section(const struct space *space, struct range memory, uint32_t
 				"%s goes past section %" PRIu32 ", which is %s",
 				range_format(memory).text, section->id,
 				range_format(section->gpa).text);
+		return ERROR_MEMORY_UNKNOWN;
+	}
+	if (section_is_skipped(section)) {
+		(void)error_set(error, ERROR_MEMORY_UNKNOWN, 0,
+				"section %" PRIu32 " at %s is skipped: %s", section->id,
+				range_format(section->gpa).text, section->because);
 		return ERROR_MEMORY_UNKNOWN;
 	}
 	if (section->state != SECTION_PRESENT) {
@@ -149,96 +103,159 @@ static int check_map(uint64_t iova, uint64_t gpa, uint64_t size, uint32_t prot, 
 	return 0;
 }
 
-/* The first Map of a container may make the table of its default window. */
-static int check_tables(const struct space *space, struct error *error)
+int map_piece_check(const struct space *space, struct map_piece *piece, struct error *error)
 {
-	uint64_t bytes = 0;
-
-	for (unsigned int i = 0; i < space->container_count; i++) {
-		bytes += container_pending_bytes(space->containers[i]);
-	}
-	return bytes > 0 ? space_check_locked(space, bytes, error) : 0;
-}
-
-static int note_mapping(struct space *space, const struct mapping *mapping, struct error *error)
-{
-	struct mapping overlap;
-	int r = ledger_insert(space->ledger, mapping, &overlap);
-
-	if (r == -EEXIST) {
-		return error_set(error, ERROR_ALREADY_MAPPED, 0,
-				 "%s overlaps the mapping %s to gpa 0x%" PRIx64 "; unmap it first",
-				 range_format(mapping->iova).text, range_format(overlap.iova).text,
-				 overlap.gpa);
-	}
-	return r < 0 ? error_set(error, ERROR_KERNEL, -r, "no memory to note a mapping") : 0;
-}
-
-int space_map(struct space *space, uint64_t iova, uint64_t gpa, uint64_t size, uint32_t prot,
-	      struct error *error)
-{
-	struct map_step step = {.iova = {iova, size}, .prot = prot};
-	struct mapping mapping = {.iova = {iova, size}, .gpa = gpa, .prot = prot};
-	struct section *section = NULL;
-	bool stray = false;
+	const struct mapping *mapping = &piece->mapping;
+	struct range memory = {mapping->gpa, mapping->iova.size};
 	int r;
 
-	r = check_map(iova, gpa, size, prot, error);
+	r = check_map(mapping->iova.start, mapping->gpa, mapping->iova.size, mapping->prot, error);
 	if (r) {
 		return r;
 	}
-	r = find_window(space, step.iova, &step.window, error);
+	r = find_window(space, mapping->iova, &piece->window, error);
 	if (r) {
 		return r;
 	}
-	r = find_section(space, (struct range){gpa, size}, prot, &section, error);
+	r = find_section(space, memory, mapping->prot, &piece->section, error);
 	if (r) {
 		return r;
 	}
-	r = check_pages(step.window, section, step.iova, gpa, error);
-	if (r) {
-		return r;
-	}
-	r = check_tables(space, error);
-	if (r) {
-		return r;
-	}
-	/* The ledger first: taking an entry back can't fail. */
-	r = note_mapping(space, &mapping, error);
-	if (r) {
-		return r;
-	}
-	step.address = section_address(section, gpa);
-	r = step_everywhere(space->containers, space->container_count, &map_everywhere, &step,
-			    &stray, error);
-	if (r) {
-		(void)ledger_erase(space->ledger, mapping.iova);
-		section->strays += stray ? 1 : 0;
-		return r;
-	}
-	section->mappings++;
-	return 0;
+	return check_pages(piece->window, piece->section, mapping->iova, mapping->gpa, error);
 }
 
-static int replay_mapping(const struct space *space, struct container *container,
-			  const struct mapping *mapping, struct error *error)
+bool map_piece_take(struct map_piece *piece, const struct map_piece *next)
 {
-	const struct section *section = space_section_at(space, mapping->gpa);
-	const struct window *window = space_window_around(space, mapping->iova);
+	struct mapping *mapping = &piece->mapping;
 
-	return container_map(container, window, mapping->iova,
-			     section_address(section, mapping->gpa), mapping->prot, error);
+	if (next->mapping.iova.start != range_last(mapping->iova) + 1 ||
+	    next->mapping.gpa != mapping->gpa + mapping->iova.size ||
+	    next->mapping.prot != mapping->prot || next->section != piece->section ||
+	    next->window != piece->window) {
+		return false;
+	}
+	mapping->iova.size += next->mapping.iova.size;
+	return true;
+}
+
+int map_piece_apply(const struct map_piece *piece, struct container *container, struct error *error)
+{
+	int r = container_map(container, piece->window, piece->mapping.iova,
+			      section_address(piece->section, piece->mapping.gpa),
+			      piece->mapping.prot, error);
+
+	piece->section->strays += container_kept_memory(container) ? 1 : 0;
+	return r;
+}
+
+bool container_merges(const struct container *container, uint64_t count)
+{
+	uint64_t left = container_maps_left(container);
+
+	return left == UINT64_MAX || left < count;
+}
+
+int refuse_entries(const struct space *space, const struct container *container, uint64_t count,
+		   uint64_t merged, struct error *error)
+{
+	return error_set(error, ERROR_QUOTA_EXCEEDED, 0,
+			 "%" PRIu64 " more mappings (%" PRIu64 " entries when adjacent ones are "
+			 "merged) beside the %" PRIu64 " there are: container %" PRIu32 " (%s) has "
+			 "room for %" PRIu64 " entries more; map larger pieces, unmap others, or "
+			 "raise dma_entry_limit of vfio_iommu_type1",
+			 count, merged, ledger_count(space->ledger), container->id,
+			 container_groups_format(container).text, container_maps_left(container));
+}
+
+/* The mappings in a range of the ledger as pieces, one after the other. */
+struct piece_cursor {
+	const struct space *space;
+	struct ledger_cursor cursor;
+	struct range iova;
+	bool merge;
+	bool more;
+	struct map_piece next; /* if there is more */
+};
+
+static void pieces_advance(struct piece_cursor *pieces)
+{
+	struct mapping mapping;
+
+	pieces->more = ledger_step(&pieces->cursor, &mapping) &&
+		       mapping.iova.start <= range_last(pieces->iova);
+	if (pieces->more) {
+		pieces->next = (struct map_piece){
+			.mapping = mapping,
+			.window = space_window_around(pieces->space, mapping.iova),
+			.section = space_section_at(pieces->space, mapping.gpa),
+		};
+	}
+}
+
+static struct piece_cursor pieces_seek(const struct space *space, struct range iova, bool merge)
+{
+	struct piece_cursor pieces = {
+		.space = space,
+		.cursor = ledger_seek(space->ledger, iova.start),
+		.iova = iova,
+		.merge = merge,
+	};
+
+	pieces_advance(&pieces);
+	return pieces;
+}
+
+static bool pieces_step(struct piece_cursor *pieces, struct map_piece *ret_piece)
+{
+	if (!pieces->more) {
+		return false;
+	}
+	*ret_piece = pieces->next;
+	do {
+		pieces_advance(pieces);
+	} while (pieces->more && pieces->merge && map_piece_take(ret_piece, &pieces->next));
+	return true;
+}
+
+static uint64_t count_pieces(const struct space *space, struct range iova, bool merge)
+{
+	struct piece_cursor pieces = pieces_seek(space, iova, merge);
+	struct map_piece piece;
+	uint64_t count = 0;
+
+	while (pieces_step(&pieces, &piece)) {
+		count++;
+	}
+	return count;
+}
+
+int space_check_entries(const struct space *space, const struct container *container,
+			struct error *error)
+{
+	static const struct range all = {0, UINT64_MAX};
+	uint64_t count = ledger_count(space->ledger);
+	uint64_t merged;
+
+	if (count <= container_maps_left(container)) {
+		return 0;
+	}
+	merged = count_pieces(space, all, true);
+	return merged > container_maps_left(container)
+		       ? refuse_entries(space, container, count, merged, error)
+		       : 0;
 }
 
 int space_replay_mappings(const struct space *space, struct container *container, struct range iova,
 			  struct error *error)
 {
-	struct ledger_cursor cursor = ledger_seek(space->ledger, iova.start);
-	struct mapping mapping;
+	bool merge = container_maps_left(container) == UINT64_MAX ||
+		     container_merges(container, count_pieces(space, iova, false));
+	struct piece_cursor pieces = pieces_seek(space, iova, merge);
+	struct map_piece piece;
 	int result = 0;
 
-	while (ledger_step(&cursor, &mapping) && mapping.iova.start <= range_last(iova)) {
-		int r = replay_mapping(space, container, &mapping, result ? NULL : error);
+	while (pieces_step(&pieces, &piece)) {
+		int r = map_piece_apply(&piece, container, result ? NULL : error);
 
 		result = result ? result : r;
 	}
@@ -292,45 +309,28 @@ int space_unmap_container(const struct space *space, struct container *container
 	return 0;
 }
 
-/* Unmapping crosses from one window into the next where they touch: one call for each. */
-static int apply_unmap(struct container *container, void *argument, struct error *error)
+int space_unmap_range(const struct space *space, struct container *container, struct range iova,
+		      container_unmap_function *unmap, struct error *error)
 {
-	const struct unmap_step *unmap = argument;
-	struct range left = unmap->iova;
-
 	for (;;) {
-		struct range first = {left.start, 1};
-		const struct window *window = space_window_around(unmap->space, first);
-		struct range part = left;
+		struct range first = {iova.start, 1};
+		const struct window *window = space_window_around(space, first);
+		struct range part = iova;
 		int r;
 
 		if (range_last(part) > range_last(window->range)) {
 			part.size = range_last(window->range) - part.start + 1;
 		}
-		r = container_unmap(container, part, error);
-		if (r || part.size == left.size) {
+		r = unmap(container, part, error);
+		if (r || part.size == iova.size) {
 			return r;
 		}
-		left.start += part.size;
-		left.size -= part.size;
+		iova.start += part.size;
+		iova.size -= part.size;
 	}
 }
 
-static int revert_unmap(struct container *container, void *argument, struct error *error)
-{
-	const struct unmap_step *unmap = argument;
-
-	/* Mapping over what is still mapped replaces it by the same. */
-	return space_replay_mappings(unmap->space, container, unmap->iova, error);
-}
-
-static const struct step unmap_everywhere = {
-	.apply = apply_unmap,
-	.revert = revert_unmap,
-	.revert_failed = true,
-};
-
-static int check_unmap(const struct space *space, struct range iova, struct error *error)
+int space_check_unmap(const struct space *space, struct range iova, struct error *error)
 {
 	struct mapping cut;
 	uint64_t hole;
@@ -342,7 +342,7 @@ static int check_unmap(const struct space *space, struct range iova, struct erro
 	}
 	switch (ledger_cover(space->ledger, iova, &hole, &cut)) {
 	case LEDGER_COVER_WHOLE:
-		return 0;
+		return space_identity_check_unmap(space, iova, error);
 	case LEDGER_COVER_HOLE:
 		return error_set(error, ERROR_NOT_MAPPED, 0, "%s has a hole at 0x%" PRIx64,
 				 range_format(iova).text, hole);
@@ -353,8 +353,7 @@ static int check_unmap(const struct space *space, struct range iova, struct erro
 			 range_format(iova).text, range_format(cut.iova).text);
 }
 
-/* Take a range of whole mappings out of the books. */
-static void forget_mappings(struct space *space, struct range iova)
+void space_forget_mappings(struct space *space, struct range iova)
 {
 	struct mapping mapping;
 
@@ -364,25 +363,8 @@ static void forget_mappings(struct space *space, struct range iova)
 
 		(void)ledger_erase(space->ledger, mapping.iova);
 		section->mappings--;
+		space->device_bytes -= section_is_device(section) ? mapping.iova.size : 0;
 	}
-}
-
-int space_unmap(struct space *space, uint64_t iova, uint64_t size, struct error *error)
-{
-	struct unmap_step step = {.space = space, .iova = {iova, size}};
-	int r;
-
-	r = check_unmap(space, step.iova, error);
-	if (r) {
-		return r;
-	}
-	r = step_everywhere(space->containers, space->container_count, &unmap_everywhere, &step,
-			    NULL, error);
-	if (r) {
-		return r;
-	}
-	forget_mappings(space, step.iova);
-	return 0;
 }
 
 int space_translate(const struct space *space, uint64_t iova, struct mapping *ret_mapping,
@@ -393,33 +375,4 @@ int space_translate(const struct space *space, uint64_t iova, struct mapping *re
 				 iova);
 	}
 	return 0;
-}
-
-int space_map_many(struct space *space, const struct mapping *mappings, size_t count,
-		   struct error *error)
-{
-	for (size_t i = 0; i < count; i++) {
-		int r = space_map(space, mappings[i].iova.start, mappings[i].gpa,
-				  mappings[i].iova.size, mappings[i].prot, error);
-
-		if (r) {
-			while (i-- > 0) {
-				(void)space_unmap(space, mappings[i].iova.start,
-						  mappings[i].iova.size, NULL);
-			}
-			return r;
-		}
-	}
-	return 0;
-}
-
-int space_unmap_many(struct space *space, const struct range *ranges, size_t count,
-		     struct error *error)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < count && r == 0; i++) {
-		r = space_unmap(space, ranges[i].start, ranges[i].size, error);
-	}
-	return r;
 }

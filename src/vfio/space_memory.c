@@ -12,22 +12,9 @@ uint64_t space_section_bytes(const struct space *space)
 	uint64_t bytes = 0;
 
 	for (unsigned int i = 0; i < space->section_count; i++) {
-		bytes += space->sections[i]->gpa.size;
+		bytes += section_pinned_bytes(space->sections[i]);
 	}
 	return bytes;
-}
-
-/* What registering a section, or all of them, will lock: nothing if another container has it. */
-int space_check_pinning(const struct space *space, const struct container *container,
-			uint64_t bytes, struct error *error)
-{
-	bool first = container && space->container_count == 0;
-	bool pins = container ? first && container->capabilities.pinning == CONTAINER_PINS_SECTIONS
-			      : space->container_count > 0 &&
-					space->containers[0]->capabilities.pinning ==
-						CONTAINER_PINS_SECTIONS;
-
-	return pins ? space_check_locked(space, bytes, error) : 0;
 }
 
 static int check_section(const struct space *space, const struct section_request *request,
@@ -54,6 +41,21 @@ static int check_section(const struct space *space, const struct section_request
 	return 0;
 }
 
+/* What it will lock, and where it will be seen, if that is at its own address. */
+static int prepare_section(struct space *space, struct section *section, struct error *error)
+{
+	int r = space_check_pinning(space, section_pinned_bytes(section), error);
+
+	if (r || !section_is_identity(section) || space->container_count == 0) {
+		return r;
+	}
+	r = space_check_map_locked(space, section->gpa.size, error);
+	if (r) {
+		return r;
+	}
+	return space_identity_enter(space, section, error);
+}
+
 int space_memory_add_begin(struct space *space, int fd, const struct section_request *request,
 			   struct space_change **ret_change, struct error *error)
 {
@@ -69,11 +71,11 @@ int space_memory_add_begin(struct space *space, int fd, const struct section_req
 	if (r) {
 		return r;
 	}
-	r = section_new(space->settings.kernel, fd, request, &section, error);
+	r = section_new(space->settings.kernel, fd, request, space->policy.memory, &section, error);
 	if (r) {
 		return r;
 	}
-	r = space_check_pinning(space, NULL, request->size, error);
+	r = prepare_section(space, section, error);
 	if (r) {
 		(void)section_free(section);
 		return r;
@@ -108,30 +110,124 @@ void space_work_memory(struct space_change *change)
 				       &change->unreverted, &change->error);
 }
 
+/* Back to as it was before. */
+static int give_up_section(struct space *space, struct section *section, int code)
+{
+	space_identity_leave(space, section);
+	space_section_drop(space, section);
+	(void)section_free(section);
+	return code;
+}
+
+/* A container may still have it: then it is as one that could not be removed, for the kernel knows
+ * these addresses of ours. */
+static int strand_section(struct space *space, struct section *section, int code)
+{
+	space_identity_leave(space, section);
+	section->state = SECTION_LEAVING;
+	return code;
+}
+
+/* It is registered everywhere, but can't be mapped where it should be. */
+static int take_back_section(struct space *space, struct section *section, int code)
+{
+	bool unreverted = section->strays > 0;
+
+	for (unsigned int i = 0; i < space->container_count && section->strays == 0; i++) {
+		unreverted |= container_memory_remove(space->containers[i], section, NULL) != 0;
+	}
+	return unreverted ? strand_section(space, section, code)
+			  : give_up_section(space, section, code);
+}
+
 int space_finish_memory_add(struct space_change *change, struct space_outcome *ret_outcome,
 			    struct error *error)
 {
-	(void)error;
-	/* A container may still have it: then it is as one that could not be removed, for the
-	 * kernel knows these addresses of ours. */
+	struct section *section = change->section;
+	int r;
+
 	if (change->code && change->unreverted) {
-		change->section->state = SECTION_LEAVING;
-		return change->code;
+		return strand_section(change->space, section, change->code);
+	}
+	if (change->code && !section_may_be_refused(section)) {
+		return give_up_section(change->space, section, change->code);
 	}
 	if (change->code) {
-		space_section_drop(change->space, change->section);
-		(void)section_free(change->section);
-		return change->code;
+		section_skip(section, change->error.text);
 	}
-	change->section->state = SECTION_PRESENT;
-	*ret_outcome = (struct space_outcome){.section = change->section};
+	r = space_identity_map(change->space, section, error);
+	if (r) {
+		return take_back_section(change->space, section, r);
+	}
+	section->state = SECTION_PRESENT;
+	*ret_outcome = (struct space_outcome){.section = section};
+	if (section_is_skipped(section)) {
+		ret_outcome->skipped[ret_outcome->skipped_count++] = section;
+	}
 	return 0;
+}
+
+/* Sections for a container that arrives */
+
+int space_add_sections(const struct space *space, struct container *container, struct error *error)
+{
+	for (unsigned int i = 0; i < space->section_count; i++) {
+		struct section *section = space->sections[i];
+		struct error refused = {.code = ERROR_NONE};
+		int r = container_memory_add(container, section, &refused);
+
+		if (r && section_may_be_refused(section) && space->container_count == 0) {
+			section_refuse(section, refused.text);
+		} else if (r) {
+			*error = refused;
+			while (i-- > 0) {
+				(void)container_memory_remove(container, space->sections[i], NULL);
+			}
+			return r;
+		}
+	}
+	return 0;
+}
+
+void space_forget_refusals(struct space *space)
+{
+	for (unsigned int i = 0; i < space->section_count; i++) {
+		struct section *section = space->sections[i];
+
+		if (section_may_be_refused(section) && section_can_be_seen(section)) {
+			section->skipped = false;
+			section->refused = false;
+		}
+	}
+}
+
+void space_settle_refusals(struct space *space, struct space_outcome *outcome)
+{
+	for (unsigned int i = 0; i < space->section_count; i++) {
+		struct section *section = space->sections[i];
+
+		if (section->refused) {
+			section->refused = false;
+			section->skipped = true;
+			outcome->skipped[outcome->skipped_count++] = section;
+		}
+	}
+}
+
+/* Removing */
+
+static bool belongs_to_user(const struct space *space, const struct section *section,
+			    const struct mapping *mapping)
+{
+	return range_contains_address(section->gpa, mapping->gpa) &&
+	       !space_identity_has(space, mapping);
 }
 
 /* ERROR_MEMORY_IN_USE while something points into the section, or not all containers have it. */
 static int check_unused(const struct space *space, const struct section *section,
 			struct error *error)
 {
+	uint64_t mappings = section->mappings - (space_identity_is_mapped(space, section) ? 1 : 0);
 	struct ledger_cursor cursor = ledger_seek(space->ledger, 0);
 	struct mapping mapping;
 
@@ -141,20 +237,21 @@ static int check_unused(const struct space *space, const struct section *section
 				 "taking it back failed; close the address space",
 				 section->id, range_format(section->gpa).text);
 	}
-	if (section->mappings > 0) {
+	if (mappings > 0) {
 		while (ledger_step(&cursor, &mapping) &&
-		       !range_contains_address(section->gpa, mapping.gpa)) {
+		       !belongs_to_user(space, section, &mapping)) {
 		}
 		return error_set(error, ERROR_MEMORY_IN_USE, 0,
 				 "section %" PRIu32 " at %s has %" PRIu64
 				 " mappings, the first is at iova %s; unmap them first",
-				 section->id, range_format(section->gpa).text, section->mappings,
+				 section->id, range_format(section->gpa).text, mappings,
 				 range_format(mapping.iova).text);
 	}
 	if (section->strays > 0) {
 		return error_set(error, ERROR_MEMORY_IN_USE, 0,
-				 "section %" PRIu32 " at %s may still be in an IOMMU table, since "
-				 "taking back a failed Map failed; close the address space",
+				 "section %" PRIu32 " at %s may still be in an IOMMU table, or "
+				 "held by the kernel, since a Map failed and could not be taken "
+				 "back; close the address space",
 				 section->id, range_format(section->gpa).text);
 	}
 	return 0;
@@ -182,6 +279,11 @@ int space_memory_remove_begin(struct space *space, uint32_t id, struct space_cha
 	if (r) {
 		return r;
 	}
+	/* At once, so that Maps meanwhile needn't know of it. */
+	r = space_identity_unmap(space, section, error);
+	if (r) {
+		return section->strays > 0 ? strand_section(space, section, r) : r;
+	}
 	section->state = SECTION_LEAVING;
 	change->section = section;
 	*ret_change = space_change_start(steal_pointer(change));
@@ -190,17 +292,22 @@ int space_memory_remove_begin(struct space *space, uint32_t id, struct space_cha
 
 int space_finish_memory_remove(struct space_change *change, struct error *error)
 {
-	(void)error;
-	if (change->code && !change->unreverted) {
-		change->section->state = SECTION_PRESENT;
-		return change->code;
-	}
+	struct section *section = change->section;
+
 	/* Some container may have lost it for good: then nobody may map it any more, but the
 	 * addresses stay taken until the space closes. */
+	if (change->code && change->unreverted) {
+		return strand_section(change->space, section, change->code);
+	}
+	if (change->code && space_identity_map(change->space, section, NULL)) {
+		if (error) {
+			error_append(error, "; nor can it be mapped at its own address again");
+		}
+		return strand_section(change->space, section, change->code);
+	}
 	if (change->code) {
+		section->state = SECTION_PRESENT;
 		return change->code;
 	}
-	space_section_drop(change->space, change->section);
-	(void)section_free(change->section);
-	return 0;
+	return give_up_section(change->space, section, 0);
 }

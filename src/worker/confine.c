@@ -35,6 +35,7 @@ static const int allowed_calls[] = {
 	SCMP_SYS(mremap),
 	SCMP_SYS(brk),
 	SCMP_SYS(madvise),
+	SCMP_SYS(sysinfo), /* qsort, to know how much it may take */
 	/* threads that are there, time, signals */
 	SCMP_SYS(futex),
 	SCMP_SYS(sched_yield),

@@ -15,6 +15,10 @@ _Static_assert(sizeof(struct worker_plan_result) +
 			       WORKER_EXPLANATION_MAX <=
 		       DESCRIPTION_SIZE,
 	       "a plan fits one message");
+_Static_assert(sizeof(struct worker_container) +
+			       WORKER_SKIPPED_MAX * sizeof(struct worker_skipped) <=
+		       DESCRIPTION_SIZE,
+	       "what is skipped fits one message");
 _Static_assert(WORKER_MAPPINGS_PER_REPLY * sizeof(struct worker_mapping) <= DESCRIPTION_SIZE,
 	       "a list of mappings fits one message");
 
@@ -22,11 +26,20 @@ struct worker_memory describe_memory(const struct section *section)
 {
 	return (struct worker_memory){
 		.id = section->id,
-		.flags = section->flags,
+		.flags = section->flags | (section_is_skipped(section) ? WORKER_MEMORY_SKIPPED : 0),
 		.offset = section->offset,
 		.gpa = section->gpa.start,
 		.size = section->gpa.size,
 	};
+}
+
+struct worker_skipped describe_skipped(const struct section *section)
+{
+	struct worker_skipped result = {.id = section->id};
+
+	_Static_assert(sizeof(result.why) == sizeof(section->because), "the whole reason");
+	memcpy(result.why, section->because, sizeof(result.why));
+	return result;
 }
 
 struct worker_window describe_window(const struct window *window)

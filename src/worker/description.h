@@ -11,6 +11,7 @@
 #define DESCRIPTION_SIZE (WORKER_MESSAGE_MAX - sizeof(struct worker_reply))
 
 struct worker_memory describe_memory(const struct section *section);
+struct worker_skipped describe_skipped(const struct section *section);
 struct worker_window describe_window(const struct window *window);
 struct worker_choice describe_choice(const struct window_choice *choice);
 struct worker_container describe_container(const struct container *container);

@@ -18,8 +18,11 @@
 #include "common/log.h"
 #include "common/worker_protocol.h"
 #include "sim/client.h"
+#include "spapr/tce_v1.h"
 #include "spapr/tce_v2.h"
+#include "vfio/type1.h"
 #include "worker/confine.h"
+#include "worker/urgent.h"
 #include "worker/worker.h"
 
 #define PROGRAM "spaprd-worker"
@@ -153,7 +156,9 @@ static int open_kernel(const struct options *options, struct kernel **ret_kernel
 static int open_container(struct kernel *kernel, const struct container_request *request,
 			  struct container **ret_container, struct error *error)
 {
-	static const struct container_kind *const kinds[] = {&tce_v2_kind, NULL};
+	static const struct container_kind *const kinds[] = {
+		&tce_v2_kind, &tce_v1_kind, &type1v2_kind, &type1_kind, NULL,
+	};
 
 	return container_open(kernel, kinds, request, ret_container, error);
 }
@@ -170,6 +175,7 @@ static int serve(const struct options *options, struct kernel *kernel)
 	struct worker *worker = NULL;
 	int r;
 
+	urgent_watch();
 	r = worker_new(&settings, &worker);
 	if (r < 0) {
 		log_write(LOG_ERR, LOG_SPACE(options->space), "failed to start: %s",

@@ -25,7 +25,7 @@ static const struct request_form forms[WORKER_REQUEST_TYPE_COUNT] = {
 	[WORKER_UNMAP] = {"Unmap", sizeof(struct worker_unmap), 0, false},
 	[WORKER_MAP_MANY] = {"MapMany", sizeof(struct worker_many), 1, false},
 	[WORKER_UNMAP_MANY] = {"UnmapMany", sizeof(struct worker_many), 1, false},
-	[WORKER_PLAN] = {"Plan", sizeof(struct worker_plan), 0, false},
+	[WORKER_PLAN] = {"Plan", sizeof(struct worker_plan), 0, true},
 	[WORKER_TRANSLATE] = {"Translate", sizeof(struct worker_translate), 0, false},
 	[WORKER_LIST_MAPPINGS] = {"ListMappings", sizeof(struct worker_list), 0, false},
 	[WORKER_CLOSE] = {"Close", 0, 0, true},
@@ -89,8 +89,7 @@ static uint32_t reserved_bits(uint32_t type, const union request_body *body)
 	case WORKER_REMOVE_MEMORY:
 		return body->remove_memory.reserved;
 	case WORKER_CREATE_WINDOW:
-		return body->window.reserved |
-		       (body->window.flags & ~WORKER_WINDOW_REPLACE_DEFAULT);
+		return body->window.reserved;
 	case WORKER_MAP:
 		return body->map.reserved;
 	case WORKER_LIST_MAPPINGS:

@@ -10,9 +10,11 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "worker/description.h"
+#include "worker/many.h"
 #include "worker/outbox.h"
 #include "worker/request.h"
 #include "worker/slow_thread.h"
+#include "worker/urgent.h"
 
 /* More requests than this in line are answered ERROR_BUSY, so that a line can't grow for ever. */
 #define LINE_MAX_LENGTH 256
@@ -51,12 +53,29 @@ struct worker {
 	struct space_plan plan;
 };
 
+/* An empty packet looks like the end: only poll tells them apart. */
+static bool peer_is_gone(const struct worker *worker)
+{
+	struct pollfd entry = {.fd = worker->settings.socket, .events = POLLRDHUP};
+
+	return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLRDHUP | POLLERR));
+}
+
+/* Whether what takes long is to stop: nobody waits for it any more. */
+static bool is_interrupted(void *userdata)
+{
+	const struct worker *worker = userdata;
+
+	return urgent_is_set() || peer_is_gone(worker);
+}
+
 int worker_new(const struct worker_settings *settings, struct worker **ret_worker)
 {
 	struct space_settings space = {
 		.kernel = settings->kernel,
 		.open_container = settings->open_container,
 		.locked_limit = settings->locked_limit,
+		.interrupted = is_interrupted,
 	};
 	struct worker *worker = calloc(1, sizeof(*worker));
 	int r;
@@ -64,6 +83,7 @@ int worker_new(const struct worker_settings *settings, struct worker **ret_worke
 	if (!worker) {
 		return -ENOMEM;
 	}
+	space.interrupted_userdata = worker;
 	worker->settings = *settings;
 	worker->end = &worker->first;
 	outbox_init(&worker->outbox, settings->socket);
@@ -200,38 +220,22 @@ static int translate(struct worker *worker, uint64_t iova, size_t *ret_size, str
 	return 0;
 }
 
-static int change_many(struct worker *worker, const struct request *request, struct error *error)
+static int map_many(struct worker *worker, const struct request *request, struct error *error)
 {
-	(void)worker;
-	(void)request;
-	return error_set(error, ERROR_UNSUPPORTED, 0, "many at once");
+	cleanup(cleanup_free) struct mapping *mappings = NULL;
+	uint32_t count = request->body.many.count;
+	int r = many_read_mappings(request->fds.fd[0], count, &mappings, error);
+
+	return r ? r : space_map_many(worker->space, mappings, count, error);
 }
 
-static int plan_window(struct worker *worker, const struct worker_plan *wire, size_t *ret_size,
-		       struct error *error)
+static int unmap_many(struct worker *worker, const struct request *request, struct error *error)
 {
-	struct worker_plan_result head = {.count = 0};
-	struct space_plan *plan = &worker->plan;
-	size_t size = sizeof(head);
-	int r;
+	cleanup(cleanup_free) struct range *ranges = NULL;
+	uint32_t count = request->body.many.count;
+	int r = many_read_ranges(request->fds.fd[0], count, &ranges, error);
 
-	r = space_window_plan(worker->space, wire, plan, error);
-	if (r) {
-		return r;
-	}
-	head.count = plan->choice_count;
-	head.chosen = plan->chosen;
-	head.explanation_size = (uint32_t)strlen(plan->explanation);
-	memcpy(worker->body, &head, sizeof(head));
-	for (unsigned int i = 0; i < plan->choice_count; i++) {
-		struct worker_choice choice = describe_choice(&plan->choices[i]);
-
-		memcpy(worker->body + size, &choice, sizeof(choice));
-		size += sizeof(choice);
-	}
-	memcpy(worker->body + size, plan->explanation, head.explanation_size);
-	*ret_size = size + head.explanation_size;
-	return 0;
+	return r ? r : space_unmap_many(worker->space, ranges, count, error);
 }
 
 static void handle_at_once(struct worker *worker, struct request *request)
@@ -250,11 +254,10 @@ static void handle_at_once(struct worker *worker, struct request *request)
 		r = space_unmap(worker->space, body->unmap.iova, body->unmap.size, &error);
 		break;
 	case WORKER_MAP_MANY:
-	case WORKER_UNMAP_MANY:
-		r = change_many(worker, request, &error);
+		r = map_many(worker, request, &error);
 		break;
-	case WORKER_PLAN:
-		r = plan_window(worker, &body->plan, &size, &error);
+	case WORKER_UNMAP_MANY:
+		r = unmap_many(worker, request, &error);
 		break;
 	case WORKER_TRANSLATE:
 		r = translate(worker, body->translate.iova, &size, &error);
@@ -271,6 +274,7 @@ static void handle_at_once(struct worker *worker, struct request *request)
 	case WORKER_DETACH_GROUP:
 	case WORKER_ADD_MEMORY:
 	case WORKER_REMOVE_MEMORY:
+	case WORKER_PLAN:
 	case WORKER_CREATE_WINDOW:
 	case WORKER_REMOVE_WINDOW:
 	case WORKER_CLOSE:
@@ -353,8 +357,15 @@ static int create_window(struct worker *worker, const struct worker_window *wire
 	};
 	struct worker_window result;
 	struct window window;
+	uint32_t unknown = wire->flags & ~WORKER_WINDOW_REPLACE_DEFAULT;
 	int r;
 
+	if (unknown != 0) {
+		return error_set(error, ERROR_INVALID_ARGUMENT, 0,
+				 "window flags 0x%" PRIx32 " are not known; there is 1 (in place "
+				 "of the default window)",
+				 unknown);
+	}
 	r = space_window_create(worker->space, &request, &window, error);
 	if (r) {
 		return r;
@@ -365,7 +376,35 @@ static int create_window(struct worker *worker, const struct worker_window *wire
 	return 0;
 }
 
-/* Start one request: windows are done at once, the rest becomes a change for the slow thread. */
+static int plan_window(struct worker *worker, const struct worker_plan *wire, size_t *ret_size,
+		       struct error *error)
+{
+	struct worker_plan_result head = {.count = 0};
+	struct space_plan *plan = &worker->plan;
+	size_t size = sizeof(head);
+	int r;
+
+	r = space_window_plan(worker->space, wire, plan, error);
+	if (r) {
+		return r;
+	}
+	head.count = plan->choice_count;
+	head.chosen = plan->chosen;
+	head.explanation_size = (uint32_t)strlen(plan->explanation);
+	memcpy(worker->body, &head, sizeof(head));
+	for (unsigned int i = 0; i < plan->choice_count; i++) {
+		struct worker_choice choice = describe_choice(&plan->choices[i]);
+
+		memcpy(worker->body + size, &choice, sizeof(choice));
+		size += sizeof(choice);
+	}
+	memcpy(worker->body + size, plan->explanation, head.explanation_size);
+	*ret_size = size + head.explanation_size;
+	return 0;
+}
+
+/* Start one request: windows are done, or planned, at once; the rest becomes a change for the slow
+ * thread. */
 static void start_in_line(struct worker *worker, struct request *request)
 {
 	const union request_body *body = &request->body;
@@ -397,12 +436,14 @@ static void start_in_line(struct worker *worker, struct request *request)
 	case WORKER_REMOVE_WINDOW:
 		r = space_window_remove(worker->space, body->remove_window.start, &error);
 		break;
+	case WORKER_PLAN:
+		r = plan_window(worker, &body->plan, &size, &error);
+		break;
 	case WORKER_DESCRIBE:
 	case WORKER_MAP:
 	case WORKER_UNMAP:
 	case WORKER_MAP_MANY:
 	case WORKER_UNMAP_MANY:
-	case WORKER_PLAN:
 	case WORKER_TRANSLATE:
 	case WORKER_LIST_MAPPINGS:
 	case WORKER_CLOSE:
@@ -420,6 +461,25 @@ static void start_in_line(struct worker *worker, struct request *request)
 	request_done(request);
 }
 
+/* Put what is skipped from now on behind the body, and say it. Returns the size. */
+static size_t add_skipped(struct worker *worker, const struct space_outcome *outcome, size_t size)
+{
+	for (unsigned int i = 0; i < outcome->skipped_count; i++) {
+		const struct section *section = outcome->skipped[i];
+
+		log_write(LOG_WARNING, LOG_SPACE(worker->settings.number),
+			  "memory section %" PRIu32 " at %s is skipped: %s", section->id,
+			  range_format(section->gpa).text, section->because);
+		if (i < WORKER_SKIPPED_MAX) {
+			struct worker_skipped skipped = describe_skipped(section);
+
+			memcpy(worker->body + size, &skipped, sizeof(skipped));
+			size += sizeof(skipped);
+		}
+	}
+	return size;
+}
+
 static size_t describe_outcome(struct worker *worker, const struct space_outcome *outcome)
 {
 	struct worker_container container;
@@ -430,7 +490,7 @@ static size_t describe_outcome(struct worker *worker, const struct space_outcome
 	case WORKER_ATTACH_GROUP:
 		container = describe_container(outcome->container);
 		memcpy(worker->body, &container, sizeof(container));
-		return sizeof(container);
+		return add_skipped(worker, outcome, sizeof(container));
 	case WORKER_DETACH_GROUP:
 		detached = (struct worker_detached){
 			.container_id = outcome->container_id,
@@ -442,7 +502,7 @@ static size_t describe_outcome(struct worker *worker, const struct space_outcome
 	case WORKER_ADD_MEMORY:
 		memory = describe_memory(outcome->section);
 		memcpy(worker->body, &memory, sizeof(memory));
-		return sizeof(memory);
+		return add_skipped(worker, outcome, sizeof(memory));
 	case WORKER_DESCRIBE:
 	case WORKER_SET_POLICY:
 	case WORKER_REMOVE_MEMORY:
@@ -487,7 +547,7 @@ static void advance_line(struct worker *worker)
 		}
 		finish_change(worker, change);
 	}
-	while (worker->first && !worker->changing) {
+	while (worker->first && !worker->changing && !urgent_is_set()) {
 		struct request request = take_first(worker);
 
 		start_in_line(worker, &request);
@@ -526,9 +586,11 @@ static void begin_close(struct worker *worker, const struct request *request)
 
 static void dispatch(struct worker *worker, struct request *request)
 {
-	if (worker->state != WORKER_SERVING) {
+	bool close = request->type == WORKER_CLOSE;
+
+	if (worker->state != WORKER_SERVING || (urgent_is_set() && !close)) {
 		answer_busy(worker, request, "the address space is being closed");
-	} else if (request->type == WORKER_CLOSE) {
+	} else if (close) {
 		begin_close(worker, request);
 	} else if (!request_is_in_line(request->type)) {
 		handle_at_once(worker, request);
@@ -539,14 +601,6 @@ static void dispatch(struct worker *worker, struct request *request)
 }
 
 /* The loop */
-
-/* An empty packet looks like the end: only poll tells them apart. */
-static bool peer_is_gone(const struct worker *worker)
-{
-	struct pollfd entry = {.fd = worker->settings.socket, .events = POLLRDHUP};
-
-	return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLRDHUP | POLLERR));
-}
 
 static void handle_packet(struct worker *worker, size_t size, struct packet_fds *fds)
 {

@@ -8,6 +8,8 @@
  *                the order of their arrival, while the others go on.
  *   full socket  a broker that doesn't read its replies: they are kept, and nothing more is read
  *                until they are out. The loop never waits for the socket.
+ *   urgent       the broker's word that WORKER_CLOSE is coming (WORKER_URGENT_SIGNAL), or its end
+ *                being closed: a map that is under way is taken back.
  *   end          after WORKER_CLOSE, or when the broker's end is closed: what is under way is
  *                completed, what waits in line is answered ERROR_BUSY, and the space is torn down
  *                in order.

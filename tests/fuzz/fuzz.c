@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fuzz/fuzz.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sim/host.h"
 #include "sim/hosts.h"
-
-/* Ends the program, in any build. */
-#define must(condition)                                                                   \
-	do {                                                                              \
-		if (!(condition)) {                                                       \
-			(void)fprintf(stderr, "line %d: not %s\n", __LINE__, #condition); \
-			abort();                                                          \
-		}                                                                         \
-	} while (0)
 
 static const struct sim_builtin_host *find_builtin(const char *name)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Broken trees and lists, the same ones each time: cut off everywhere, with bits turned over, and
- * those that somebody would write on purpose. */
+/* Broken trees, lists and policies, the same ones each time: cut off everywhere, with bits turned
+ * over, and those that somebody would write on purpose. */
 #include <libfdt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +68,7 @@ static void turn_bits(target_function target, const uint8_t *data, size_t size)
 }
 
 /* A byte replaced by one that means something in a list, and lines taken out. */
-static void mangle_text(const uint8_t *data, size_t size)
+static void mangle_text(target_function target, const uint8_t *data, size_t size)
 {
 	static const char bytes[] = "\n[]=#; \t0xfg-/.:,\xff";
 	uint64_t random = SEED;
@@ -88,7 +88,7 @@ static void mangle_text(const uint8_t *data, size_t size)
 			memmove(copy + begin, copy + begin + length, size - begin - length);
 			left -= length;
 		}
-		(void)fuzz_device_list(copy, left, &error);
+		(void)target(copy, left, &error);
 	}
 	free(copy);
 }
@@ -117,8 +117,26 @@ static void test_lists_cut_off_and_turned_over(void **state)
 
 		cut_everywhere(fuzz_device_list, host->list, host->list_size);
 		turn_bits(fuzz_device_list, host->list, host->list_size);
-		mangle_text(host->list, host->list_size);
+		mangle_text(fuzz_device_list, host->list, host->list_size);
 	}
+}
+
+static void test_policies_cut_off_and_turned_over(void **state)
+{
+	static const char text[] =
+		"# a site's own\n[window] ; of all hosts\niommu-type = spapr-tce-v2\n"
+		"container-sharing = yes\ndefault-window: swap\n"
+		"page-sizes = 4K 0x10000 16M 1G\nmost-tces = 256M\r\n"
+		"table-piece = 4194304\n\tshared-detach = replay\n"
+		"memory-files = sealed unsealed hugetlbfs tmpfs\n";
+	const uint8_t *data = (const uint8_t *)text;
+	struct error error;
+
+	(void)state;
+	assert_int_equal(fuzz_policy(data, sizeof(text) - 1, &error), 0);
+	cut_everywhere(fuzz_policy, data, sizeof(text) - 1);
+	turn_bits(fuzz_policy, data, sizeof(text) - 1);
+	mangle_text(fuzz_policy, data, sizeof(text) - 1);
 }
 
 /* -- on purpose -- */
@@ -421,11 +439,29 @@ static void test_sysfs_of_mutated_trees(void **state)
 	free(copy);
 }
 
+/* Whatever is done to it, the ledger says what its model says. */
+static void test_ledgers(void **state)
+{
+	uint64_t random = SEED;
+
+	(void)state;
+	for (int i = 0; i < FLIPS; i++) {
+		uint8_t bytes[2001];
+
+		for (size_t j = 0; j < sizeof(bytes); j++) {
+			bytes[j] = (uint8_t)(next_random(&random) >> 32);
+		}
+		fuzz_ledger(bytes, sizeof(bytes));
+	}
+	fuzz_ledger(NULL, 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_trees_cut_off_and_turned_over),
 		cmocka_unit_test(test_lists_cut_off_and_turned_over),
+		cmocka_unit_test(test_policies_cut_off_and_turned_over),
 		cmocka_unit_test(test_absurd_cells_everywhere),
 		cmocka_unit_test(test_phandles_in_a_circle),
 		cmocka_unit_test(test_absurd_addresses),
@@ -436,6 +472,7 @@ int main(void)
 		cmocka_unit_test(test_many_phbs),
 		cmocka_unit_test(test_lists_of_many),
 		cmocka_unit_test(test_sysfs_of_mutated_trees),
+		cmocka_unit_test(test_ledgers),
 	};
 
 	return cmocka_run_group_tests_name("fuzz", tests, NULL, NULL);

@@ -48,22 +48,36 @@ static void edu_enable(const char *device)
 	(void)close(config);
 }
 
+/* The device's registers. */
+struct edu {
+	volatile uint8_t *bar;
+	bool big_endian;
+};
+
 /* QEMU gives the registers the target's byte order, and a POWER target counts as big-endian. */
-static void edu_write(volatile uint8_t *bar, unsigned int offset, uint64_t value)
+static void edu_write(const struct edu *edu, unsigned int offset, uint64_t value)
 {
-	*(volatile uint64_t *)(bar + offset) = htobe64(value);
+	*(volatile uint64_t *)(edu->bar + offset) =
+		edu->big_endian ? htobe64(value) : htole64(value);
 }
 
-static void edu_transfer(volatile uint8_t *bar, uint64_t source, uint64_t destination,
+static uint64_t edu_read(const struct edu *edu, unsigned int offset)
+{
+	uint64_t value = *(volatile uint64_t *)(edu->bar + offset);
+
+	return edu->big_endian ? be64toh(value) : le64toh(value);
+}
+
+static void edu_transfer(const struct edu *edu, uint64_t source, uint64_t destination,
 			 uint32_t size, uint64_t command)
 {
-	edu_write(bar, EDU_DMA_SOURCE, source);
-	edu_write(bar, EDU_DMA_DESTINATION, destination);
-	edu_write(bar, EDU_DMA_COUNT, size);
-	edu_write(bar, EDU_DMA_COMMAND, command | EDU_RUN);
+	edu_write(edu, EDU_DMA_SOURCE, source);
+	edu_write(edu, EDU_DMA_DESTINATION, destination);
+	edu_write(edu, EDU_DMA_COUNT, size);
+	edu_write(edu, EDU_DMA_COMMAND, command | EDU_RUN);
 	/* The device takes 100 ms for each transfer. */
 	for (int i = 0; i < 10000; i++) {
-		if (!(be64toh(*(volatile uint64_t *)(bar + EDU_DMA_COMMAND)) & EDU_RUN)) {
+		if (!(edu_read(edu, EDU_DMA_COMMAND) & EDU_RUN)) {
 			return;
 		}
 		(void)usleep(1000);
@@ -71,15 +85,17 @@ static void edu_transfer(volatile uint8_t *bar, uint64_t source, uint64_t destin
 	fail_msg("the edu device does not finish a DMA");
 }
 
-static void copy_by_edu(const char *device, uint64_t source, uint64_t target, uint32_t size)
+static void copy_by_edu(const struct world *world, const char *device, uint64_t source,
+			uint64_t target, uint32_t size)
 {
 	int fd = open_attribute(device, "resource0");
 	void *bar = mmap(NULL, EDU_BAR_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	const struct edu edu = {.bar = bar, .big_endian = world->host->has_tce};
 
 	(void)close(fd);
 	assert_true(bar != MAP_FAILED);
-	edu_transfer(bar, source, EDU_BUFFER, size, 0);
-	edu_transfer(bar, EDU_BUFFER, target, size, EDU_TO_MEMORY);
+	edu_transfer(&edu, source, EDU_BUFFER, size, 0);
+	edu_transfer(&edu, EDU_BUFFER, target, size, EDU_TO_MEMORY);
 	assert_int_equal(munmap(bar, EDU_BAR_SIZE), 0);
 }
 
@@ -145,7 +161,7 @@ void dma_copy(const struct world *world, const char *device, uint64_t source, ui
 {
 	assert_true(size <= DMA_MAX);
 	if (world->real) {
-		copy_by_edu(device, source, target, size);
+		copy_by_edu(world, device, source, target, size);
 	} else {
 		copy_by_simulator(world, device, source, target, size);
 	}

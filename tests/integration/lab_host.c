@@ -8,9 +8,10 @@
 
 #define DEFAULT_HOST "powernv9"
 
-#define POWERNV                                                                                   \
-	.kind = "powernv", .edu = "0000:01:00.0", .nic = "0001:01:00.0", .has_tce = true,         \
-	.default_window = UINT64_C(1) << 31, .second_window = UINT64_C(1) << 59, .max_levels = 5, \
+#define POWERNV                                                                            \
+	.kind = "powernv", .edu = "0000:01:00.0", .nic = "0001:01:00.0", .has_tce = true,  \
+	.default_windows = 1, .default_window = UINT64_C(1) << 31,                         \
+	.second_window = UINT64_C(1) << 59, .nowhere = UINT64_C(1) << 59, .max_levels = 5, \
 	.windows_without_default = 2
 
 #define POWERNV_WITH_SIX_ROOT_PORTS                                                                \
@@ -24,16 +25,19 @@ static const struct lab_host hosts[] = {
 		.not_viable = "0002:01:00.0",
 		.sibling = "0002:01:00.1",
 		.huge_shift = 24,
+		.huge_memory_shift = 24,
 	},
 	{
 		.name = "powernv9",
 		POWERNV_WITH_SIX_ROOT_PORTS,
 		.huge_shift = 21,
+		.huge_memory_shift = 24,
 	},
 	{
 		.name = "powernv10",
 		POWERNV_WITH_SIX_ROOT_PORTS,
 		.huge_shift = 21,
+		.huge_memory_shift = 24,
 	},
 	{
 		.name = "pseries",
@@ -45,9 +49,12 @@ static const struct lab_host hosts[] = {
 		.sibling = "0003:00:02.0",
 		.unbound = "0004:00:01.0",
 		.has_tce = true,
+		.default_windows = 1,
 		.default_window = UINT64_C(1) << 30,
 		.second_window = UINT64_C(1) << 59,
+		.nowhere = UINT64_C(1) << 59,
 		.huge_shift = 21,
+		.huge_memory_shift = 24,
 		.max_levels = 1,
 		.windows_without_default = 1,
 	},
@@ -60,6 +67,14 @@ static const struct lab_host hosts[] = {
 		.not_viable = "0000:04:00.0",
 		.sibling = "0000:04:00.1",
 		.unbound = "0000:05:00.0",
+		/* Between them lies what the interrupt controllers listen to. */
+		.default_windows = 2,
+		.default_window = UINT64_C(0xfee00000),
+		.second_window = UINT64_C(0xfef00000),
+		.second_window_most = (UINT64_C(1) << 48) - UINT64_C(0xfef00000),
+		.nowhere = UINT64_C(1) << 48,
+		.huge_shift = 21,
+		.max_levels = 1,
 	},
 };
 

@@ -16,50 +16,33 @@
 #define ROLE_CLIENT   "client"
 #define ROLE_STRANGER "stranger"
 
-static void map_all(DBusConnection *client, const char *space)
-{
-	struct window window =
-		create_window(client, space, (struct window){WINDOW_ANYWHERE, 0, 0, 0}, NULL);
+#define MAPPINGS_IN_USE 2
 
-	map(client, space, window.start, 0, MEMORY_SIZE, PROT_DEVICE_BOTH, NULL);
-	map(client, space, 0, 0, 0x10000, PROT_DEVICE_BOTH, NULL);
-}
-
-/*
- * An address space with a group, memory, a second window and mappings; only with memory where the
- * host has no TCEs.
- */
+/* An address space with a group, memory, a second window and mappings. */
 static char *space_in_use(DBusConnection *client, const struct lab_host *host, const char *device)
 {
 	char *space = space_create(client, "in use");
 	int fd = memory_new(MEMORY_SIZE);
+	struct window window;
 
-	if (host->has_tce) {
-		attach(client, space, device, NULL);
-	}
+	attach(client, space, device, NULL);
 	(void)add_memory(client, space, fd, 0, 0, MEMORY_SIZE, 0, NULL);
-	if (host->has_tce) {
-		map_all(client, space);
-	}
 	(void)close(fd);
+	make_room(client, host, space);
+	window = create_window(client, space, (struct window){WINDOW_ANYWHERE, 0, 0, 0}, NULL);
+	map(client, space, window.start, 0, MEMORY_SIZE, PROT_DEVICE_BOTH, NULL);
+	map(client, space, 0, 0, 0x10000, PROT_DEVICE_BOTH, NULL);
 	return space;
 }
 
 /* Something that only an address space that still has a worker can do. */
-static void work(DBusConnection *client, const struct lab_host *host, const char *space)
+static void work(DBusConnection *client, const char *space)
 {
 	int fd = memory_new(MEMORY_SIZE);
 
 	(void)add_memory(client, space, fd, 0, MEMORY_SIZE, MEMORY_SIZE, 0, NULL);
 	(void)close(fd);
-	if (host->has_tce) {
-		unmap(client, space, 0, 0x10000, NULL);
-	}
-}
-
-static unsigned int mappings_in_use(const struct lab_host *host)
-{
-	return host->has_tce ? 2 : 0;
+	unmap(client, space, 0, 0x10000, NULL);
 }
 
 /* Gone, or dead and waiting for a parent that isn't ours to care. */
@@ -174,9 +157,7 @@ static void test_client_leaves_in_the_middle(void **state)
 		char *space = space_create(owner, "hurried");
 		int fd = memory_new(MEMORY_SIZE);
 
-		if (world->host->has_tce) {
-			attach(owner, space, world->host->edu, NULL);
-		}
+		attach(owner, space, world->host->edu, NULL);
 		for (uint64_t i = 0; i < 8; i++) {
 			DBusMessage *message = dbus_message_new_method_call(
 				BUS_NAME, space, BUS_INTERFACE_SPACE, "AddMemory");
@@ -251,7 +232,7 @@ static void test_worker_is_killed(void **state)
 	(void)call(world->client, victim, BUS_INTERFACE_SPACE, "Close", DBUS_ERROR_UNKNOWN_OBJECT,
 		   DBUS_TYPE_INVALID);
 	/* Nothing has happened to the other one, and the group is free. */
-	work(world->client, world->host, other);
+	work(world->client, other);
 	free(victim);
 	victim = space_in_use(world->client, world->host, world->host->edu);
 	space_close(world->client, victim);
@@ -284,7 +265,7 @@ static void test_worker_is_killed_with_calls_waiting(void **state)
 	dbus_connection_flush(world->client);
 	/* The broker goes on meanwhile. */
 	assert_int_equal(get_number(world->client, space, BUS_INTERFACE_SPACE, "Mappings"),
-			 mappings_in_use(world->host));
+			 MAPPINGS_IN_USE);
 	assert_int_equal(kill(worker, SIGKILL), 0);
 	dbus_pending_call_block(waiting);
 	reply = dbus_pending_call_steal_reply(waiting);
@@ -311,7 +292,7 @@ static int play_stranger(const char *space)
 		   DBUS_TYPE_INVALID);
 	/* Looking is allowed. */
 	assert_int_equal(get_number(client, space, BUS_INTERFACE_SPACE, "Mappings"),
-			 mappings_in_use(lab_host_find()));
+			 MAPPINGS_IN_USE);
 	client_close(client);
 	return 0;
 }
@@ -342,7 +323,7 @@ static void test_same_user_is_let_in(void **state)
 	DBusConnection *friend = client_open();
 	char *space = space_in_use(world->client, world->host, world->host->edu);
 
-	work(friend, world->host, space);
+	work(friend, space);
 	space_close(friend, space);
 	client_close(friend);
 	wait_until_nothing_is_left(world);

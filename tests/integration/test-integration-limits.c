@@ -23,6 +23,8 @@ static void test_locked_memory(void **state)
 	skip_without_tce(world);
 	space = space_create(world->client, "little");
 	fd = memory_new(4 * MEMORY_SIZE);
+	assert_int_equal(get_number(world->client, space, BUS_INTERFACE_SPACE, "LockedLimit"),
+			 LIMIT_LOCKED);
 	attach(world->client, space, world->host->edu, NULL);
 	(void)add_memory(world->client, space, fd, 0, 0, 2 * MEMORY_SIZE, 0, "QuotaExceeded");
 	/* What it takes, and what may be locked. */
@@ -50,6 +52,49 @@ static void test_locked_memory(void **state)
 	wait_until_nothing_is_left(world);
 }
 
+static void check_locked(const struct world *world, const char *space, uint64_t bytes)
+{
+	assert_int_equal(get_number(world->client, space, BUS_INTERFACE_SPACE, "LockedBytes"),
+			 bytes);
+	assert_int_equal(locked_bytes_of(world, worker_pid(world, space)), bytes);
+}
+
+/* The same where each mapping locks the memory behind it. */
+static void test_locked_mappings(void **state)
+{
+	const struct world *world = *state;
+	char *space;
+	int fd;
+
+	skip_with_tce(world);
+	space = space_create(world->client, "little");
+	fd = memory_new(4 * MEMORY_SIZE);
+	attach(world->client, space, world->host->edu, NULL);
+	(void)add_memory(world->client, space, fd, 0, 0, 4 * MEMORY_SIZE, 0, NULL);
+	check_locked(world, space, 0);
+	map(world->client, space, 0, 0, 2 * MEMORY_SIZE, PROT_DEVICE_BOTH, "QuotaExceeded");
+	assert_non_null(strstr(last_error_text(), "0xa00000"));
+	assert_non_null(strstr(last_error_text(), "0x600000"));
+	map(world->client, space, 0, 0, MEMORY_SIZE, PROT_DEVICE_BOTH, NULL);
+	check_locked(world, space, MEMORY_SIZE);
+	/* The same memory once more: the kernel counts each mapping. */
+	map(world->client, space, 2 * MEMORY_SIZE, 0, MEMORY_SIZE, PROT_DEVICE_BOTH,
+	    "QuotaExceeded");
+	assert_int_equal(get_number(world->client, space, BUS_INTERFACE_SPACE, "Mappings"), 1);
+	/* A second group sees what is mapped, and locks nothing. */
+	attach(world->client, space, world->host->nic, NULL);
+	check_locked(world, space, MEMORY_SIZE);
+	/* What is given back can be used again. */
+	unmap(world->client, space, 0, MEMORY_SIZE, NULL);
+	check_locked(world, space, 0);
+	map(world->client, space, 2 * MEMORY_SIZE, MEMORY_SIZE, MEMORY_SIZE, PROT_DEVICE_BOTH,
+	    NULL);
+	check_locked(world, space, MEMORY_SIZE);
+	space_close(world->client, space);
+	(void)close(fd);
+	wait_until_nothing_is_left(world);
+}
+
 /* The limit of one address space is not that of another: each is a process. */
 static void test_two_spaces(void **state)
 {
@@ -58,7 +103,6 @@ static void test_two_spaces(void **state)
 	char *two;
 	int fd;
 
-	skip_without_tce(world);
 	one = space_create(world->client, "one");
 	two = space_create(world->client, "two");
 	fd = memory_new(MEMORY_SIZE);
@@ -66,6 +110,11 @@ static void test_two_spaces(void **state)
 	attach(world->client, two, world->host->nic, NULL);
 	(void)add_memory(world->client, one, fd, 0, 0, MEMORY_SIZE, 0, NULL);
 	(void)add_memory(world->client, two, fd, 0, 0, MEMORY_SIZE, 0, NULL);
+	if (!world->host->has_tce) {
+		/* It is each mapping that locks memory. */
+		map(world->client, one, 0, 0, MEMORY_SIZE, PROT_DEVICE_BOTH, NULL);
+		map(world->client, two, 0, 0, MEMORY_SIZE, PROT_DEVICE_BOTH, NULL);
+	}
 	assert_int_equal(
 		get_number(world->client, BUS_PATH_MANAGER, BUS_INTERFACE_MANAGER, "LockedBytes"),
 		2 * MEMORY_SIZE);
@@ -138,6 +187,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_locked_memory),
+		cmocka_unit_test(test_locked_mappings),
 		cmocka_unit_test(test_two_spaces),
 		cmocka_unit_test(test_files),
 	};

@@ -111,8 +111,8 @@ static void refuse_memory_ranges(const struct space *space)
 		{0, GPA + MEMORY_SIZE, UINT64_C(1) << 62, 0, "InvalidArgument"}, /* huge */
 		{0, 0, 0x10000, 8, "InvalidArgument"},                           /* unknown flag */
 		{0, 0, 0x10000, 0xffffffff, "InvalidArgument"},                  /* all flags */
-		{0, 0, 0x10000, 2, "Unsupported"},                               /* identity */
-		{0, 0, 0x10000, 4, "Unsupported"},                               /* ram-device */
+		{0, 0, 0x10000, 4, "InvalidArgument"}, /* ram-device, of a memfd */
+		{0, 0, 0x10000, 6, "InvalidArgument"}, /* and identity at the same time */
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -177,9 +177,6 @@ static void refuse_groups(const struct space *space)
 	(void)call(client, space->path, BUS_INTERFACE_SPACE, "DetachGroup", "NotFound",
 		   DBUS_TYPE_UINT32, &group, DBUS_TYPE_INVALID);
 	detach(client, space->path, space->host->nic, "NotFound");
-	if (!space->host->has_tce) {
-		return;
-	}
 	attach(client, space->path, space->host->not_viable, "GroupNotViable");
 	(void)snprintf(sibling, sizeof(sibling), "%s is bound to e1000e", space->host->sibling);
 	assert_non_null(strstr(last_error_text(), sibling));
@@ -196,24 +193,48 @@ static void refuse_groups(const struct space *space)
 	}
 }
 
+struct refused_window {
+	struct window window;
+	const char *refusal;
+};
+
+static void refuse_each_window(const struct space *space, const struct refused_window *windows,
+			       size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		(void)create_window(space->client, space->path, windows[i].window,
+				    windows[i].refusal);
+	}
+}
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+
 static void refuse_windows(const struct space *space)
 {
-	static const struct {
-		struct window window;
-		const char *refusal;
-	} cases[] = {
-		{{WINDOW_ANYWHERE, 0x3000000, 12, 1}, "InvalidArgument"}, /* no power of two */
-		{{WINDOW_ANYWHERE, 1, 12, 1}, "InvalidArgument"},         /* less than a page */
-		{{WINDOW_ANYWHERE, UINT64_C(1) << 63, 12, 1}, "QuotaExceeded"}, /* too many TCEs */
+	static const struct refused_window everywhere[] = {
+		{{WINDOW_ANYWHERE, 1, 12, 1}, "InvalidArgument"},          /* less than a page */
 		{{WINDOW_ANYWHERE, UINT64_C(1) << 30, 13, 1}, "PageSize"}, /* not in the mask */
 		{{WINDOW_ANYWHERE, UINT64_C(1) << 30, 63, 1}, "PageSize"},
 		{{WINDOW_ANYWHERE, UINT64_C(1) << 30, UINT32_MAX, 1}, "PageSize"},
 		{{WINDOW_ANYWHERE, UINT64_C(1) << 30, 12, 9}, "InvalidArgument"},
 		{{WINDOW_ANYWHERE, UINT64_C(1) << 30, 12, UINT32_MAX}, "InvalidArgument"},
-		{{WINDOW_ANYWHERE, UINT64_C(1) << 31, 12, 5}, "InvalidArgument"}, /* too deep */
 		{{0, UINT64_C(1) << 30, 12, 1}, "WindowOverlap"}, /* the default one */
 		{{0x800, UINT64_C(1) << 30, 12, 1}, "InvalidArgument"},
 		{{TOP, UINT64_C(1) << 30, 12, 1}, "InvalidArgument"}, /* wraps */
+	};
+	static const struct refused_window of_tces[] = {
+		{{WINDOW_ANYWHERE, 0x3000000, 12, 1}, "InvalidArgument"}, /* no power of two */
+		{{WINDOW_ANYWHERE, UINT64_C(1) << 63, 12, 1}, "QuotaExceeded"}, /* too many TCEs */
+		{{WINDOW_ANYWHERE, UINT64_C(1) << 31, 12, 5}, "InvalidArgument"}, /* too deep */
+	};
+	static const struct refused_window in_books[] = {
+		{{WINDOW_ANYWHERE, UINT64_C(1) << 63, 12, 1}, "Unsupported"}, /* no such range */
+		{{WINDOW_ANYWHERE, 0x1000, 12, 1}, "NoWindowLeft"},           /* all in use */
+		{{UINT64_C(0xfee00000), 0x1000, 12, 1}, "WindowStart"},       /* the interrupts' */
+		{{UINT64_C(1) << 48, 0x1000, 12, 1}, "WindowStart"},          /* behind the end */
+		{{0, UINT64_C(1) << 33, 12, 1}, "WindowStart"},               /* not in one range */
+		{{0x201000, 0x200000, 21, 1}, "InvalidArgument"},             /* inside a page */
+		{{WINDOW_ANYWHERE, UINT64_C(1) << 30, 12, 2}, "InvalidArgument"},
 	};
 	uint32_t flags = 2;
 	dbus_uint64_t start = WINDOW_ANYWHERE;
@@ -228,8 +249,11 @@ static void refuse_windows(const struct space *space)
 		remove_window(space->client, space->path, 0, "NotFound");
 		return;
 	}
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		(void)create_window(space->client, space->path, cases[i].window, cases[i].refusal);
+	refuse_each_window(space, everywhere, COUNT_OF(everywhere));
+	if (space->host->has_tce) {
+		refuse_each_window(space, of_tces, COUNT_OF(of_tces));
+	} else {
+		refuse_each_window(space, in_books, COUNT_OF(in_books));
 	}
 	(void)call(space->client, space->path, BUS_INTERFACE_SPACE, "CreateWindow",
 		   "InvalidArgument", DBUS_TYPE_UINT64, &start, DBUS_TYPE_UINT64, &size,
@@ -266,7 +290,7 @@ static void refuse_maps(const struct space *space)
 		{0, GPA + MEMORY_SIZE, 0x1000, 3, "MemoryUnknown"},
 		{0, GPA + MEMORY_SIZE - 0x1000, 0x2000, 3, "MemoryUnknown"},
 		{end, GPA, 0x1000, 3, "OutsideWindow"},
-		{space->host->second_window, GPA, 0x1000, 3, "OutsideWindow"},
+		{space->host->nowhere, GPA, 0x1000, 3, "OutsideWindow"},
 		/* The kernel checks the first page only, and writes behind its table. */
 		{end - 0x1000, GPA, 0x2000, 3, "OutsideWindow"},
 		{end - 0x1000, GPA, MEMORY_SIZE, 3, "OutsideWindow"},
@@ -331,10 +355,8 @@ static void test_refusals(void **state)
 		refuse_maps,          refuse_unmaps, refuse_signatures,
 	};
 	const struct world *world = *state;
-	/* Where no group can be attached there are no other stages. */
-	const unsigned int stages = world->host->has_tce ? STAGE_COUNT : STAGE_GROUP;
 
-	for (unsigned int stage = STAGE_EMPTY; stage < stages; stage++) {
+	for (unsigned int stage = STAGE_EMPTY; stage < STAGE_COUNT; stage++) {
 		struct space space;
 		struct picture before;
 		struct picture after;
@@ -371,17 +393,18 @@ static void test_group_without_driver(void **state)
 	wait_until_nothing_is_left(world);
 }
 
-/* A third window: the kernel has two. */
+/* A third window: the kernel has two, or there are no addresses left. */
 static void test_no_window_left(void **state)
 {
 	const struct world *world = *state;
 	struct space space;
 	struct window window;
 
-	skip_without_tce(world);
 	space_open(&space, world, STAGE_BOTH);
-	window = create_window(space.client, space.path, (struct window){WINDOW_ANYWHERE, 0, 0, 0},
-			       NULL);
+	make_room(space.client, space.host, space.path);
+	window = create_window(
+		space.client, space.path,
+		(struct window){WINDOW_ANYWHERE, space.host->second_window_most, 0, 0}, NULL);
 	(void)create_window(space.client, space.path, (struct window){WINDOW_ANYWHERE, 0, 0, 0},
 			    "NoWindowLeft");
 	map(space.client, space.path, window.start + window.size - 0x1000, GPA, 0x2000, 3,
@@ -448,12 +471,45 @@ static void test_window_start(void **state)
 	wait_until_nothing_is_left(space.world);
 }
 
+/* Where windows are books they start where they are wanted, if devices can have that at all. */
+static void test_window_start_in_books(void **state)
+{
+	const struct world *world = *state;
+	const uint64_t start = UINT64_C(1) << 32;
+	const struct window here = {start, 0x3000, 12, 1};
+	struct space space;
+	struct window window;
+
+	skip_with_tce(world);
+	space_open(&space, world, STAGE_BOTH);
+	(void)create_window(space.client, space.path, here, "WindowOverlap");
+	make_room(space.client, space.host, space.path);
+	(void)create_window(space.client, space.path,
+			    (struct window){space.host->default_window, 0x1000, 12, 1},
+			    "WindowStart");
+	assert_non_null(strstr(last_error_text(), "0xfee00000"));
+	assert_non_null(strstr(last_error_text(), "0xfef00000"));
+	window = create_window(space.client, space.path, here, NULL);
+	assert_int_equal(window.start, start);
+	assert_int_equal(window.size, 0x3000);
+	map(space.client, space.path, start, GPA, 0x3000, 3, NULL);
+	map(space.client, space.path, start - 0x1000, GPA, 0x1000, 3, "OutsideWindow");
+	map(space.client, space.path, start + 0x3000, GPA, 0x1000, 3, "OutsideWindow");
+	remove_window(space.client, space.path, start, "MemoryInUse");
+	/* The lowest place that is free. */
+	window = create_window(space.client, space.path,
+			       (struct window){WINDOW_ANYWHERE, start, 0, 0}, NULL);
+	assert_int_equal(window.start, start + 0x3000);
+	space_close(space.client, space.path);
+	(void)close(space.fd);
+	wait_until_nothing_is_left(space.world);
+}
+
 static void test_read_only_memory(void **state)
 {
 	const struct world *world = *state;
 	struct space space;
 
-	skip_without_tce(world);
 	space_open(&space, world, STAGE_GROUP);
 	(void)add_memory(space.client, space.path, space.fd, 0, 0, 0x10000, 1, NULL);
 	map(space.client, space.path, 0, 0, 0x1000, PROT_DEVICE_WRITES, "InvalidArgument");
@@ -468,14 +524,15 @@ static void test_read_only_memory(void **state)
 static void test_large_iommu_pages(void **state)
 {
 	const struct world *world = *state;
-	uint32_t shift = world->page_size == 4096 ? 16 : world->host->huge_shift;
+	bool has_64k = world->host->has_tce && world->page_size == 4096;
+	uint32_t shift = has_64k ? 16 : world->host->huge_shift;
 	uint64_t size = UINT64_C(1) << shift;
 	struct space space;
 	struct window window;
 	int fd;
 
-	skip_without_tce(world);
 	space_open(&space, world, STAGE_GROUP);
+	make_room(space.client, space.host, space.path);
 	fd = memory_new(size);
 	(void)add_memory(space.client, space.path, fd, 0, size, size, 0, NULL);
 	window = create_window(space.client, space.path,
@@ -487,28 +544,23 @@ static void test_large_iommu_pages(void **state)
 	wait_until_nothing_is_left(world);
 }
 
-/* A section and a mapping that end at 2^64. */
+/* A section that ends at 2^64: no device has such addresses, so it is there and no more. */
 static void test_end_of_addresses(void **state)
 {
 	const struct world *world = *state;
+	const uint64_t last_page = UINT64_MAX - 0xffff;
 	struct space space;
-	dbus_uint64_t iova = 0;
-	DBusMessage *reply;
-	dbus_uint64_t gpa = 0;
-	dbus_uint64_t left = 0;
-	dbus_uint32_t prot = 0;
-	uint64_t last_page = UINT64_MAX - 0xffff;
+	uint32_t id;
 
-	skip_without_tce(world);
 	space_open(&space, world, STAGE_GROUP);
-	(void)add_memory(space.client, space.path, space.fd, 0, last_page, 0x10000, 0, NULL);
-	map(space.client, space.path, 0, last_page, 0x10000, 3, NULL);
-	reply = call(space.client, space.path, BUS_INTERFACE_SPACE, "Translate", NULL,
-		     DBUS_TYPE_UINT64, &iova, DBUS_TYPE_INVALID);
-	assert_true(dbus_message_get_args(reply, NULL, DBUS_TYPE_UINT64, &gpa, DBUS_TYPE_UINT64,
-					  &left, DBUS_TYPE_UINT32, &prot, DBUS_TYPE_INVALID));
-	assert_true(gpa == last_page && left == 0x10000);
-	dbus_message_unref(reply);
+	id = add_memory(space.client, space.path, space.fd, 0, last_page, 0x10000, 0, NULL);
+	(void)add_memory(space.client, space.path, space.fd, 0, last_page, 0x10000, 0,
+			 "MemoryInUse");
+	map(space.client, space.path, 0, last_page, 0x10000, 3, "MemoryUnknown");
+	assert_non_null(strstr(last_error_text(), "bit 63"));
+	map(space.client, space.path, last_page, last_page, 0x10000, 3, "OutsideWindow");
+	unmap(space.client, space.path, last_page, 0x10000, "NotMapped");
+	remove_memory(space.client, space.path, id, NULL);
 	space_close(space.client, space.path);
 	(void)close(space.fd);
 	wait_until_nothing_is_left(space.world);
@@ -522,6 +574,7 @@ int main(void)
 		cmocka_unit_test(test_no_window_left),
 		cmocka_unit_test(test_no_window_left_without_the_default_one),
 		cmocka_unit_test(test_window_start),
+		cmocka_unit_test(test_window_start_in_books),
 		cmocka_unit_test(test_read_only_memory),
 		cmocka_unit_test(test_large_iommu_pages),
 		cmocka_unit_test(test_end_of_addresses),

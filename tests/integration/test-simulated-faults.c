@@ -62,6 +62,8 @@ static void test_attach(void **state)
 		{"VFIO_IOMMU_SPAPR_TCE_GET_INFO", EIO, "KernelError"},
 		{"VFIO_IOMMU_SPAPR_REGISTER_MEMORY", ENOMEM, "QuotaExceeded"},
 	};
+	/* Left to itself the service would take the next kind for the one that fails. */
+	static const struct attach_options options = {.iommu_type = "spapr-tce-v2"};
 	const struct world *world = *state;
 	char *space = space_create(world->client, "attach");
 	int fd = memory_new(MEMORY_SIZE);
@@ -70,7 +72,8 @@ static void test_attach(void **state)
 	(void)close(fd);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		fail_next(world, cases[i].operation, 0, cases[i].errnum);
-		attach(world->client, space, world->host->edu, cases[i].refusal);
+		free(attach_with(world->client, space, world->host->edu, &options,
+				 cases[i].refusal));
 		assert_int_equal(get_count(world->client, space, BUS_INTERFACE_SPACE, "Windows"),
 				 0);
 		assert_int_equal(get_statistic(world, "open_groups"), 0);
@@ -137,7 +140,7 @@ static void test_windows(void **state)
 				       (struct window){WINDOW_ANYWHERE, UINT64_C(1) << 30, 12, 0},
 				       NULL)
 				 .levels,
-			 3);
+			 2);
 	fail_next(world, "VFIO_IOMMU_SPAPR_TCE_REMOVE", 0, EIO);
 	remove_window(world->client, space, world->host->second_window, "KernelError");
 	assert_int_equal(get_count(world->client, space, BUS_INTERFACE_SPACE, "Windows"), 2);
@@ -201,7 +204,8 @@ static void test_second_container(void **state)
 	assert_int_equal(get_count(world->client, space, BUS_INTERFACE_SPACE, "Windows"), 1);
 	assert_int_equal(create_window(world->client, space, wanted, NULL).start,
 			 world->host->second_window);
-	fail_next(world, "VFIO_IOMMU_MAP_DMA", 1, ENOMEM);
+	/* Each makes two calls of it, for the window's first page goes last. */
+	fail_next(world, "VFIO_IOMMU_MAP_DMA", 2, ENOMEM);
 	map(world->client, space, world->host->second_window, 0, 0x4000, PROT_DEVICE_BOTH,
 	    "TableMemory");
 	assert_int_equal(get_statistic(world, "mapped_tces"), 0);
@@ -498,6 +502,7 @@ static uint64_t milliseconds_now(void)
 static void test_delay_lasts(void **state)
 {
 	const struct world *world = *state;
+	uint64_t took = UINT64_MAX;
 	uint64_t begin;
 	char *space;
 
@@ -510,9 +515,13 @@ static void test_delay_lasts(void **state)
 		assert_true(milliseconds_now() - begin >= 150);
 	}
 	delay(world, "VFIO_IOMMU_MAP_DMA", 0);
-	begin = milliseconds_now();
-	map(world->client, space, 0x3000, 0, 0x1000, PROT_DEVICE_BOTH, NULL);
-	assert_true(milliseconds_now() - begin < 150);
+	/* The machine may be busy at times, but not each time. */
+	for (uint64_t i = 3; i < 20 && took >= 150; i++) {
+		begin = milliseconds_now();
+		map(world->client, space, i * 0x1000, 0, 0x1000, PROT_DEVICE_BOTH, NULL);
+		took = milliseconds_now() - begin;
+	}
+	assert_true(took < 150);
 	space_close(world->client, space);
 	wait_until_nothing_is_left(world);
 }

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <linux/memfd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,7 +103,8 @@ static pid_t start_spaprd(const struct world *world, bool limited, bool freezes)
 		}
 		/* End in order when the test dies. */
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-		execl(path, path, world->real ? NULL : simulate, NULL);
+		execl(path, path, "--policy-dir", world->policies, world->real ? NULL : simulate,
+		      NULL);
 		_exit(127);
 	}
 	return pid;
@@ -151,7 +153,7 @@ static void warm_up(const struct world *world)
 {
 	char *space = space_create(world->client, "warm-up");
 
-	attach(world->client, space, world->host->edu, world->host->has_tce ? NULL : "Unsupported");
+	attach(world->client, space, world->host->edu, NULL);
 	space_close(world->client, space);
 }
 
@@ -160,7 +162,7 @@ static int start(void **state, bool limited, bool freezes)
 	static struct world world;
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
-	world = (struct world){.bus = PRIVATE_BUS_NONE};
+	world = (struct world){.bus = PRIVATE_BUS_NONE, .policies = "/tmp/spaprd-policies-XXXXXX"};
 	world.real = lab_host_is_real();
 	world.page_size = sysconf(_SC_PAGESIZE);
 	world.host = lab_host_find();
@@ -169,7 +171,7 @@ static int start(void **state, bool limited, bool freezes)
 		print_error("no host that these tests know\n");
 		return -1;
 	}
-	if (private_bus_start(&world.bus) < 0) {
+	if (!mkdtemp(world.policies) || private_bus_start(&world.bus) < 0) {
 		return -1;
 	}
 	world.client = client_open();
@@ -199,6 +201,20 @@ int world_start_freezing(void **state)
 	return start(state, false, true);
 }
 
+static void policy_path(const struct world *world, char *ret_path, size_t size)
+{
+	(void)snprintf(ret_path, size, "%s/test.conf", world->policies);
+}
+
+static void remove_policies(const struct world *world)
+{
+	char path[64];
+
+	policy_path(world, path, sizeof(path));
+	(void)unlink(path);
+	(void)rmdir(world->policies);
+}
+
 int world_stop(void **state)
 {
 	struct world *world = *state;
@@ -212,6 +228,7 @@ int world_stop(void **state)
 		client_close(world->client);
 	}
 	private_bus_stop(&world->bus);
+	remove_policies(world);
 	dbus_shutdown();
 	/* A sanitizer's finding is an exit status too. */
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
@@ -364,25 +381,30 @@ uint32_t group_of(DBusConnection *client, const char *device)
 	return id;
 }
 
-static void append_options(DBusMessageIter *iter, const char *name)
+/* An option that is a basic value or, with the signature "as", names up to a NULL. */
+static void append_option(DBusMessageIter *dictionary, const char *key, const char *signature,
+			  const void *option)
 {
-	static const char *const key = "name";
-	DBusMessageIter dictionary;
 	DBusMessageIter entry;
 	DBusMessageIter value;
+	DBusMessageIter array;
 
-	assert_true(dbus_message_iter_open_container(iter, DBUS_TYPE_ARRAY, "{sv}", &dictionary));
-	if (name) {
-		assert_true(dbus_message_iter_open_container(&dictionary, DBUS_TYPE_DICT_ENTRY,
-							     NULL, &entry));
-		assert_true(dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &key));
-		assert_true(
-			dbus_message_iter_open_container(&entry, DBUS_TYPE_VARIANT, "s", &value));
-		assert_true(dbus_message_iter_append_basic(&value, DBUS_TYPE_STRING, &name));
-		assert_true(dbus_message_iter_close_container(&entry, &value));
-		assert_true(dbus_message_iter_close_container(&dictionary, &entry));
+	assert_true(
+		dbus_message_iter_open_container(dictionary, DBUS_TYPE_DICT_ENTRY, NULL, &entry));
+	assert_true(dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &key));
+	assert_true(dbus_message_iter_open_container(&entry, DBUS_TYPE_VARIANT, signature, &value));
+	if (strcmp(signature, "as") == 0) {
+		assert_true(dbus_message_iter_open_container(&value, DBUS_TYPE_ARRAY, "s", &array));
+		for (const char *const *names = option; *names; names++) {
+			assert_true(
+				dbus_message_iter_append_basic(&array, DBUS_TYPE_STRING, names));
+		}
+		assert_true(dbus_message_iter_close_container(&value, &array));
+	} else {
+		assert_true(dbus_message_iter_append_basic(&value, signature[0], option));
 	}
-	assert_true(dbus_message_iter_close_container(iter, &dictionary));
+	assert_true(dbus_message_iter_close_container(&entry, &value));
+	assert_true(dbus_message_iter_close_container(dictionary, &entry));
 }
 
 char *space_create(DBusConnection *client, const char *name)
@@ -390,12 +412,17 @@ char *space_create(DBusConnection *client, const char *name)
 	DBusMessage *message = dbus_message_new_method_call(
 		BUS_NAME, BUS_PATH_MANAGER, BUS_INTERFACE_MANAGER, "CreateAddressSpace");
 	DBusMessageIter iter;
+	DBusMessageIter options;
 	DBusMessage *reply;
 	const char *path = NULL;
 	char *copy;
 
 	dbus_message_iter_init_append(message, &iter);
-	append_options(&iter, name);
+	assert_true(dbus_message_iter_open_container(&iter, DBUS_TYPE_ARRAY, "{sv}", &options));
+	if (name) {
+		append_option(&options, "name", "s", &name);
+	}
+	assert_true(dbus_message_iter_close_container(&iter, &options));
 	reply = send_and_judge(client, message, NULL);
 	assert_true(dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &path,
 					  DBUS_TYPE_INVALID));
@@ -410,17 +437,54 @@ void space_close(DBusConnection *client, const char *space)
 	free((void *)space);
 }
 
-void attach(DBusConnection *client, const char *space, const char *device, const char *refusal)
+static void append_attach_options(DBusMessageIter *iter, const struct attach_options *options)
+{
+	dbus_bool_t own = options->own_container;
+	DBusMessageIter dictionary;
+
+	assert_true(dbus_message_iter_open_container(iter, DBUS_TYPE_ARRAY, "{sv}", &dictionary));
+	if (options->iommu_type) {
+		append_option(&dictionary, "iommu-type", "s", &options->iommu_type);
+	}
+	if (own) {
+		append_option(&dictionary, "own-container", "b", &own);
+	}
+	if (options->balloon_allowed) {
+		append_option(&dictionary, "balloon-allowed", "as", options->balloon_allowed);
+	}
+	assert_true(dbus_message_iter_close_container(iter, &dictionary));
+}
+
+char *attach_with(DBusConnection *client, const char *space, const char *device,
+		  const struct attach_options *options, const char *refusal)
 {
 	uint32_t group = group_of(client, device);
 	DBusMessage *message =
 		dbus_message_new_method_call(BUS_NAME, space, BUS_INTERFACE_SPACE, "AttachGroup");
 	DBusMessageIter iter;
+	DBusMessage *reply;
+	const char *path = NULL;
+	char *copy;
 
 	dbus_message_iter_init_append(message, &iter);
 	assert_true(dbus_message_iter_append_basic(&iter, DBUS_TYPE_UINT32, &group));
-	append_options(&iter, NULL);
-	call_done(send_and_judge(client, message, refusal));
+	append_attach_options(&iter, options);
+	reply = send_and_judge(client, message, refusal);
+	if (!reply) {
+		return NULL;
+	}
+	assert_true(dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &path,
+					  DBUS_TYPE_INVALID));
+	copy = strdup(path);
+	dbus_message_unref(reply);
+	return copy;
+}
+
+void attach(DBusConnection *client, const char *space, const char *device, const char *refusal)
+{
+	static const struct attach_options none;
+
+	free(attach_with(client, space, device, &none, refusal));
 }
 
 void detach(DBusConnection *client, const char *space, const char *device, const char *refusal)
@@ -480,6 +544,13 @@ void remove_window(DBusConnection *client, const char *space, uint64_t start, co
 		       DBUS_TYPE_UINT64, &start, DBUS_TYPE_INVALID));
 }
 
+void make_room(DBusConnection *client, const struct lab_host *host, const char *space)
+{
+	if (host->default_windows > 1) {
+		remove_window(client, space, host->second_window, NULL);
+	}
+}
+
 void map(DBusConnection *client, const char *space, uint64_t iova, uint64_t gpa, uint64_t size,
 	 uint32_t prot, const char *refusal)
 {
@@ -495,12 +566,57 @@ void unmap(DBusConnection *client, const char *space, uint64_t iova, uint64_t si
 		       &iova, DBUS_TYPE_UINT64, &size, DBUS_TYPE_INVALID));
 }
 
+void set_policy(const struct world *world, const char *text, const char *refusal)
+{
+	char path[64];
+	FILE *file;
+
+	policy_path(world, path, sizeof(path));
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	call_done(call(world->client, BUS_PATH_MANAGER, BUS_INTERFACE_MANAGER, "Reload", refusal,
+		       DBUS_TYPE_INVALID));
+}
+
 int memory_new(uint64_t size)
 {
 	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	return fd;
+}
+
+/* Whether there are pages behind it: a memfd can be made without, but not mapped. */
+static bool can_be_mapped(int fd, uint64_t size)
+{
+	void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return address != MAP_FAILED && munmap(address, size) == 0;
+}
+
+int memory_new_huge(const struct world *world, uint64_t size, unsigned int page_shift)
+{
+	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	uint64_t page_kib = UINT64_C(1) << (page_shift - 10);
+	char name[32];
+	int fd;
+
+	/* What the simulated host takes for huge pages (spaprd-simhost(8)). */
+	(void)snprintf(name, sizeof(name), "hugetlb-%" PRIu64 "K", page_kib);
+	if (world->real) {
+		flags |= MFD_HUGETLB | page_shift << MFD_HUGE_SHIFT;
+	}
+	fd = memfd_create(name, flags);
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0 || !can_be_mapped(fd, size)) {
+		if (fd >= 0) {
+			(void)close(fd);
+		}
+		return -1;
+	}
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
 	return fd;
 }

@@ -32,6 +32,7 @@ struct world {
 	const struct lab_host *host;
 	struct private_bus bus;
 	pid_t spaprd;
+	char policies[32];      /* the only folder that spaprd reads policies from */
 	DBusConnection *client; /* the test's own connection */
 	long page_size;
 	unsigned int idle_fds; /* that spaprd has open when nobody uses it */
@@ -49,13 +50,20 @@ struct world {
 		skip();                                   \
 	} while (0)
 
-/* What most of the service is about, it can't do without. */
-#define skip_without_tce(world)                                                                 \
-	do {                                                                                    \
-		if (!(world)->host->has_tce) {                                                  \
-			skip_because("the host has no TCEs, and only with them can a group be " \
-				     "attached");                                               \
-		}                                                                               \
+/* For what is about windows as tables of the kernel's, or memory that is registered with it. */
+#define skip_without_tce(world)                                                            \
+	do {                                                                               \
+		if (!(world)->host->has_tce) {                                             \
+			skip_because("the host has no TCEs, and so no tables of windows"); \
+		}                                                                          \
+	} while (0)
+
+/* For windows that are only books, and memory that each mapping locks. */
+#define skip_with_tce(world)                                                           \
+	do {                                                                           \
+		if ((world)->host->has_tce) {                                          \
+			skip_because("the host has TCEs, where memory is registered"); \
+		}                                                                      \
 	} while (0)
 
 /* For cmocka's group set-up and tear-down; the state is a struct world. */
@@ -118,6 +126,17 @@ uint32_t group_of(DBusConnection *client, const char *device);
 char *space_create(DBusConnection *client, const char *name);
 void space_close(DBusConnection *client, const char *space);
 void attach(DBusConnection *client, const char *space, const char *device, const char *refusal);
+
+/* The options of AttachGroup; what is NULL or false is left out. */
+struct attach_options {
+	const char *iommu_type;
+	bool own_container;
+	const char *const *balloon_allowed; /* names up to a NULL */
+};
+
+/* The container's path, released with free(), or NULL after a refusal. */
+char *attach_with(DBusConnection *client, const char *space, const char *device,
+		  const struct attach_options *options, const char *refusal);
 void detach(DBusConnection *client, const char *space, const char *device, const char *refusal);
 uint32_t add_memory(DBusConnection *client, const char *space, int fd, uint64_t offset,
 		    uint64_t gpa, uint64_t size, uint32_t flags, const char *refusal);
@@ -125,15 +144,30 @@ void remove_memory(DBusConnection *client, const char *space, uint32_t id, const
 struct window create_window(DBusConnection *client, const char *space, struct window wanted,
 			    const char *refusal);
 void remove_window(DBusConnection *client, const char *space, uint64_t start, const char *refusal);
+
+/* Make room for a window beside the default one that starts at 0: where the default windows have
+ * all addresses, the second one goes. */
+void make_room(DBusConnection *client, const struct lab_host *host, const char *space);
 void map(DBusConnection *client, const char *space, uint64_t iova, uint64_t gpa, uint64_t size,
 	 uint32_t prot, const char *refusal);
 void unmap(DBusConnection *client, const char *space, uint64_t iova, uint64_t size,
 	   const char *refusal);
 
+/* -- policies -- */
+
+/* Make the text the only policy file and have spaprd read it. */
+void set_policy(const struct world *world, const char *text, const char *refusal);
+
 /* -- memory -- */
 
 /* A memfd, sealed against shrinking; closed by the caller. */
 int memory_new(uint64_t size);
+
+/*
+ * The same with huge pages of 2^page_shift bytes, whose multiple the size is. -1 where the machine
+ * has no such pages, or not enough: for skip_because.
+ */
+int memory_new_huge(const struct world *world, uint64_t size, unsigned int page_shift);
 
 /* -- what is left -- */
 

@@ -9,9 +9,10 @@
 #include <string.h>
 
 #include "common/worker_protocol.h"
+#include "vfio/identity.h"
 
 #define SECTIONS_MAX 16
-#define MAPPINGS_MAX 64
+#define MAPPINGS_MAX 256
 
 struct fake_container {
 	struct container container;
@@ -21,6 +22,7 @@ struct fake_container {
 	struct window window[2]; /* by slot; size 0: free */
 	struct range mapping[MAPPINGS_MAX];
 	unsigned int mappings;
+	bool started;
 };
 
 struct fake_host fake_host;
@@ -50,6 +52,9 @@ static int fake_memory_add(struct memory_listener *listener, const struct sectio
 
 	if (fails(error, "memory_add")) {
 		return ERROR_KERNEL;
+	}
+	if (fake_host.refuse_devices && (section->flags & WORKER_MEMORY_RAM_DEVICE)) {
+		return error_set(error, ERROR_KERNEL, EFAULT, "a device's memory");
 	}
 	for (unsigned int i = 0; i < fake->sections; i++) {
 		if (fake->section[i] == section) {
@@ -84,21 +89,53 @@ static const struct memory_listener_operations fake_listener_operations = {
 	.remove = fake_memory_remove,
 };
 
+static int fake_start(struct container *container, struct error *error)
+{
+	struct fake_container *fake = (struct fake_container *)container;
+
+	if (container_start_bytes(container) > 0 && fails(error, "start")) {
+		return ERROR_KERNEL;
+	}
+	fake->started = true;
+	return 0;
+}
+
+static uint64_t fake_start_bytes(const struct container *container)
+{
+	return container->capabilities.pinning == CONTAINER_PINS_AT_START ? fake_host.start_bytes
+									  : 0;
+}
+
+static void find_ranges(struct container *container)
+{
+	if (container->capabilities.windows_are_books) {
+		container->capabilities.default_windows[0].range.size =
+			container->group_count > 1 ? FAKE_DEFAULT_SIZE / 2 : FAKE_DEFAULT_SIZE;
+	}
+}
+
 /* A group joins; and one leaves, which clears the mappings as a kernel may. */
 static int fake_join(struct container *container, int group_fd, uint32_t group, struct error *error)
 {
-	(void)kernel_close(container->kernel, group_fd);
-	if (fake_host.refuse_join) {
-		return error_set(error, ERROR_GROUP_BUSY, EINVAL, "no second group");
+	fake_host.joins++;
+	if (fake_host.refuse_join || (fake_host.join_id && fake_host.join_id != container->id)) {
+		return error_set(
+			error,
+			fake_host.refuse_join_code ? fake_host.refuse_join_code : ERROR_GROUP_BUSY,
+			fake_host.refuse_join_errnum ? fake_host.refuse_join_errnum : EINVAL,
+			"no second group");
 	}
 	if (fails(error, "join")) {
 		return ERROR_KERNEL;
 	}
-	container->groups[container->group_count++] = (struct group){.number = group, .fd = -1};
+	container->groups[container->group_count++] =
+		(struct group){.kernel = container->kernel, .number = group, .fd = group_fd};
+	find_ranges(container);
 	return 0;
 }
 
-static int fake_leave(struct container *container, uint32_t group, struct error *error)
+static int fake_leave(struct container *container, uint32_t group, int *ret_group_fd,
+		      struct error *error)
 {
 	struct fake_container *fake = (struct fake_container *)container;
 	unsigned int index = container_group_index(container, group);
@@ -106,12 +143,18 @@ static int fake_leave(struct container *container, uint32_t group, struct error 
 	if (fails(error, "leave")) {
 		return ERROR_KERNEL;
 	}
+	if (ret_group_fd) {
+		*ret_group_fd = container->groups[index].fd;
+	} else {
+		group_done(&container->groups[index]);
+	}
 	container->group_count--;
 	memmove(container->groups + index, container->groups + index + 1,
 		(container->group_count - index) * sizeof(*container->groups));
 	if (container->capabilities.leaving_clears) {
 		fake->mappings = 0;
 	}
+	find_ranges(container);
 	return 0;
 }
 
@@ -194,16 +237,50 @@ static int fake_window_remove(struct container *container, uint64_t start, struc
 	return error_set(error, ERROR_NOT_FOUND, EINVAL, "no window");
 }
 
+static void note(struct fake_container *fake, uint64_t start, uint64_t size)
+{
+	if (fake->mappings == MAPPINGS_MAX) {
+		abort();
+	}
+	if (size > 0) {
+		fake->mapping[fake->mappings++] = (struct range){start, size};
+	}
+}
+
+/* What lies outside of the range is kept: the kernel knows pages, and no mappings. */
 static void forget(struct fake_container *fake, struct range iova)
 {
-	unsigned int kept = 0;
+	struct fake_container old = *fake;
 
-	for (unsigned int i = 0; i < fake->mappings; i++) {
-		if (!range_contains(iova, fake->mapping[i])) {
-			fake->mapping[kept++] = fake->mapping[i];
+	fake->mappings = 0;
+	for (unsigned int i = 0; i < old.mappings; i++) {
+		struct range mapping = old.mapping[i];
+
+		if (!range_overlaps(iova, mapping)) {
+			note(fake, mapping.start, mapping.size);
+			continue;
+		}
+		if (mapping.start < iova.start) {
+			note(fake, mapping.start, iova.start - mapping.start);
+		}
+		if (range_last(mapping) > range_last(iova)) {
+			note(fake, range_last(iova) + 1, range_last(mapping) - range_last(iova));
 		}
 	}
-	fake->mappings = kept;
+}
+
+/* The kernel finds the memory of a MAP among what the container has registered. */
+static bool is_registered(const struct fake_container *fake, const void *address, uint64_t size)
+{
+	for (unsigned int i = 0; i < fake->sections; i++) {
+		struct range memory = {(uint64_t)(uintptr_t)fake->section[i]->address,
+				       fake->section[i]->gpa.size};
+
+		if (range_contains(memory, (struct range){(uint64_t)(uintptr_t)address, size})) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Like the kernel: replaces silently, and leaves something behind when it fails. */
@@ -211,15 +288,18 @@ static int fake_map(struct container *container, const struct window *window, st
 		    void *address, uint32_t prot, struct error *error)
 {
 	struct fake_container *fake = (struct fake_container *)container;
-	bool failed = fails(error, "map");
+	bool failed = fails(error, "map") ||
+		      (fake_host.fail_map.size > 0 && range_overlaps(fake_host.fail_map, iova));
 
-	(void)address;
 	(void)prot;
-	if (!range_contains(window->range, iova) || fake->mappings == MAPPINGS_MAX) {
+	if (!range_contains(window->range, iova) || !fake->started) {
 		abort();
 	}
+	if (!is_registered(fake, address, iova.size)) {
+		return error_set(error, ERROR_KERNEL, EINVAL, "the memory isn't registered");
+	}
 	forget(fake, iova);
-	fake->mapping[fake->mappings++] = iova;
+	note(fake, iova.start, iova.size);
 	return failed ? ERROR_KERNEL : 0;
 }
 
@@ -227,7 +307,7 @@ static int fake_map(struct container *container, const struct window *window, st
 static int fake_unmap(struct container *container, struct range iova, struct error *error)
 {
 	struct fake_container *fake = (struct fake_container *)container;
-	bool failed = fails(error, "unmap");
+	bool failed = fails(error, "unmap") || fake_host.fail_unmap == container->id;
 
 	for (unsigned int slot = 0; slot < 2; slot++) {
 		if (range_overlaps(iova, fake->window[slot].range) &&
@@ -243,11 +323,34 @@ static int fake_unmap(struct container *container, struct range iova, struct err
 	return failed ? ERROR_KERNEL : 0;
 }
 
+static uint64_t fake_maps_left(const struct container *container)
+{
+	const struct fake_container *fake = (const struct fake_container *)container;
+
+	return fake_host.entries_max > 0 ? fake_host.entries_max - fake->mappings : UINT64_MAX;
+}
+
+static int fake_check_unmap(const struct container *container, struct range iova,
+			    struct error *error)
+{
+	const struct fake_container *fake = (const struct fake_container *)container;
+
+	for (unsigned int i = 0; fake_host.entries_max > 0 && i < fake->mappings; i++) {
+		if (range_overlaps(iova, fake->mapping[i]) &&
+		    !range_contains(iova, fake->mapping[i])) {
+			return error_set(error, ERROR_BUSY, 0, "%s goes as a whole",
+					 range_format(fake->mapping[i]).text);
+		}
+	}
+	return 0;
+}
+
 static uint64_t fake_locked_bytes(const struct container *container)
 {
 	const struct fake_container *fake = (const struct fake_container *)container;
 
-	return fake_host.leaked_bytes + (fake->window[0].range.size ? 0x1000U : 0) +
+	return fake_host.leaked_bytes + (fake->started ? fake_start_bytes(container) : 0) +
+	       (fake->window[0].range.size ? 0x1000U : 0) +
 	       (fake->window[1].range.size ? 0x1000U : 0);
 }
 
@@ -271,10 +374,13 @@ static void fake_free(struct container *container)
 		fake_host.closed_in_use++;
 	}
 	fake_host.live--;
+	container_done(container);
 	free(fake);
 }
 
 static const struct container_operations fake_operations = {
+	.start = fake_start,
+	.start_bytes = fake_start_bytes,
 	.join = fake_join,
 	.leave = fake_leave,
 	.window_plan = fake_window_plan,
@@ -283,6 +389,8 @@ static const struct container_operations fake_operations = {
 	.window_remove = fake_window_remove,
 	.map = fake_map,
 	.unmap = fake_unmap,
+	.maps_left = fake_maps_left,
+	.check_unmap = fake_check_unmap,
 	.locked_bytes = fake_locked_bytes,
 	.pending_bytes = fake_pending_bytes,
 	.leaked_bytes = fake_leaked_bytes,
@@ -295,9 +403,13 @@ int fake_container_open(struct kernel *kernel, const struct container_request *r
 	struct fake_container *fake;
 
 	(void)kernel_close(kernel, request->container_fd);
-	(void)kernel_close(kernel, request->group_fd);
 	if (fake_host.refuse_new) {
+		(void)kernel_close(kernel, request->group_fd);
 		return error_set(error, ERROR_GROUP_NOT_VIABLE, 0, "refused");
+	}
+	if (fails(error, "open a container")) {
+		(void)kernel_close(kernel, request->group_fd);
+		return ERROR_KERNEL;
 	}
 	fake = calloc(1, sizeof(*fake));
 	if (!fake) {
@@ -306,17 +418,22 @@ int fake_container_open(struct kernel *kernel, const struct container_request *r
 	fake->listener.operations = &fake_listener_operations;
 	fake->container = (struct container){
 		.operations = &fake_operations,
+		.kernel = kernel,
 		.fd = -1,
 		.id = request->id,
-		.groups = {{.number = request->group, .fd = -1}},
+		.groups = {{.kernel = kernel, .number = request->group, .fd = request->group_fd}},
 		.group_count = 1,
+		.better_refused = fake_host.better_refused,
 		.listeners = {&fake->listener},
 		.listener_count = 1,
 		.capabilities = {.iommu_type = "fake",
 				 .page_sizes = 0x1000,
 				 .max_windows = 2,
 				 .max_levels = 1,
-				 .pinning = CONTAINER_PINS_SECTIONS,
+				 .pinning = fake_host.pinning,
+				 .one_group = fake_host.one_group,
+				 .leaving_clears = fake_host.leaving_clears,
+				 .windows_are_books = fake_host.windows_are_books,
 				 .default_window_count = 1},
 	};
 	fake->window[0] = (struct window){
@@ -326,6 +443,7 @@ int fake_container_open(struct kernel *kernel, const struct container_request *r
 		.levels = 1,
 	};
 	fake->container.capabilities.default_windows[0] = fake->window[0];
+	identity_listen(&fake->container);
 	fake_host.live++;
 	*ret_container = &fake->container;
 	return 0;
@@ -337,6 +455,22 @@ static int compare_ranges(const void *a, const void *b)
 	const struct range *right = b;
 
 	return left->start < right->start ? -1 : left->start > right->start;
+}
+
+/* In order, and as one where one continues the other. */
+static void join_mappings(struct fake_container *fake)
+{
+	unsigned int joined = 0;
+
+	qsort(fake->mapping, fake->mappings, sizeof(fake->mapping[0]), compare_ranges);
+	for (unsigned int i = 1; i < fake->mappings; i++) {
+		if (range_last(fake->mapping[joined]) + 1 == fake->mapping[i].start) {
+			fake->mapping[joined].size += fake->mapping[i].size;
+		} else {
+			fake->mapping[++joined] = fake->mapping[i];
+		}
+	}
+	fake->mappings = fake->mappings > 0 ? joined + 1 : 0;
 }
 
 static int compare_sections(const void *a, const void *b)
@@ -352,9 +486,10 @@ void fake_container_print(const struct container *container, char *text, size_t 
 	struct fake_container fake = *(const struct fake_container *)container;
 	size_t used = 0;
 
-	qsort(fake.mapping, fake.mappings, sizeof(fake.mapping[0]), compare_ranges);
+	join_mappings(&fake);
 	qsort(fake.section, fake.sections, sizeof(struct section *), compare_sections);
-	used += (size_t)snprintf(text, size, "container %" PRIu32 ":", container->id);
+	used += (size_t)snprintf(text, size, "container %" PRIu32 " (%s):", container->id,
+				 container_groups_format(container).text);
 	for (unsigned int i = 0; i < fake.sections; i++) {
 		used += (size_t)snprintf(text + used, size - used, " section %" PRIu32,
 					 fake.section[i]->id);

@@ -67,6 +67,20 @@ static void handle_take_two(struct bus_call *call, void *object)
 	bus_call_reply(call, DBUS_TYPE_INVALID);
 }
 
+/* Is sent the index of an fd, and no fd. */
+static void handle_take_none(struct bus_call *call, void *object)
+{
+	dbus_uint64_t size = 0;
+	int fd = 100;
+
+	(void)object;
+	assert_int_equal(bus_call_read(call, DBUS_TYPE_UNIX_FD, &fd, DBUS_TYPE_UINT64, &size,
+				       DBUS_TYPE_INVALID),
+			 -EBADF);
+	assert_int_equal(fd, -1);
+	bus_call_reply(call, DBUS_TYPE_INVALID);
+}
+
 static int append_with_result(DBusMessageIter *iter, void *userdata)
 {
 	struct pen *pen = userdata;
@@ -103,7 +117,7 @@ static void handle_big(struct bus_call *call, void *object)
 /* Reads nothing, and keeps the call without its fds. */
 static void handle_keep_without_fds(struct bus_call *call, void *object)
 {
-	bus_call_drop_fds(call);
+	bus_call_drop_arguments(call);
 	handle_keep(call, object);
 }
 
@@ -112,6 +126,7 @@ static const struct bus_method methods[] = {
 	{"Keep", "s", "s", handle_keep},
 	{"Take", "ht", "h", handle_take},
 	{"TakeTwo", "hh", "", handle_take_two},
+	{"TakeNone", "ht", "", handle_take_none},
 	{"Write", "", "s", handle_write},
 	{"Wrong", "", "s", handle_wrong},
 	{"Big", "", "ay", handle_big},
@@ -393,6 +408,48 @@ static void test_no_fd_left_to_read(void **state)
 	pen.object = bus_object_remove(pen.object);
 }
 
+/* libdbus doesn't send such a message of itself: the type is changed in its bytes. */
+static DBusMessage *message_without_its_fd(const char *member)
+{
+	DBusMessage *message = pen_message(member);
+	dbus_uint32_t index = 0;
+	dbus_uint64_t size = 0;
+	char *bytes = NULL;
+	int length = 0;
+	char *signature;
+
+	assert_true(dbus_message_append_args(message, DBUS_TYPE_UINT32, &index, DBUS_TYPE_UINT64,
+					     &size, DBUS_TYPE_INVALID));
+	dbus_message_set_serial(message, 1);
+	assert_true(dbus_message_marshal(message, &bytes, &length));
+	dbus_message_unref(message);
+	signature = memmem(bytes, (size_t)length, "\2ut", sizeof("\2ut"));
+	assert_non_null(signature);
+	signature[1] = DBUS_TYPE_UNIX_FD;
+	message = dbus_message_demarshal(bytes, length, NULL);
+	dbus_free(bytes);
+	assert_non_null(message);
+	return message;
+}
+
+static void test_fd_that_did_not_come(void **state)
+{
+	struct bus_fixture *fixture = *state;
+	struct pen pen = {.fd = -1};
+	DBusMessage *copy;
+	DBusMessage *message = message_without_its_fd("TakeNone");
+	DBusMessage *reply;
+
+	add_pen(fixture, &pen);
+	/* Without the serial that it was written with. */
+	copy = dbus_message_copy(message);
+	dbus_message_unref(message);
+	reply = bus_fixture_call(fixture, copy);
+	assert_int_equal(dbus_message_get_type(reply), DBUS_MESSAGE_TYPE_METHOD_RETURN);
+	dbus_message_unref(reply);
+	pen.object = bus_object_remove(pen.object);
+}
+
 static void test_append_callback(void **state)
 {
 	struct bus_fixture *fixture = *state;
@@ -463,6 +520,7 @@ int main(void)
 		TEST(test_fds_travel_both_ways),
 		TEST(test_dropped_fds),
 		TEST(test_no_fd_left_to_read),
+		TEST(test_fd_that_did_not_come),
 		TEST(test_append_callback),
 		TEST(test_big_reply),
 		TEST(test_error_text_that_is_not_utf8),

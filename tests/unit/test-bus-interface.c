@@ -127,10 +127,10 @@ static void test_built_in_xml(void **state)
 		struct bus_interface interface;
 		unsigned int members;
 	} built_in[] = {
-		{{.name = BUS_INTERFACE_MANAGER, .xml = interface_xml_manager}, 11},
+		{{.name = BUS_INTERFACE_MANAGER, .xml = interface_xml_manager}, 12},
 		{{.name = BUS_INTERFACE_GROUP, .xml = interface_xml_group}, 7},
 		{{.name = BUS_INTERFACE_DEVICE, .xml = interface_xml_device}, 6},
-		{{.name = BUS_INTERFACE_SPACE, .xml = interface_xml_address_space}, 21},
+		{{.name = BUS_INTERFACE_SPACE, .xml = interface_xml_address_space}, 29},
 		{{.name = BUS_INTERFACE_CONTAINER, .xml = interface_xml_container}, 7},
 		{{.name = BUS_INTERFACE_SIMULATOR, .xml = interface_xml_simulator}, 13},
 	};

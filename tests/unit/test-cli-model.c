@@ -197,6 +197,29 @@ static void append_windows(DBusMessageIter *iter, bool damaged)
 	end(iter, &array);
 }
 
+static void append_component(DBusMessageIter *iter, const char *name, uint64_t bytes)
+{
+	DBusMessageIter entry;
+
+	begin(iter, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
+	append_string(&entry, name);
+	append_wide(&entry, bytes);
+	end(iter, &entry);
+}
+
+/* With one that a later version may have. */
+static void append_locked(DBusMessageIter *iter, bool damaged)
+{
+	DBusMessageIter dictionary;
+
+	(void)damaged;
+	begin(iter, DBUS_TYPE_ARRAY, "{st}", &dictionary);
+	append_component(&dictionary, "tables", 20);
+	append_component(&dictionary, "novelty", 4000);
+	append_component(&dictionary, "pins", 1);
+	end(iter, &dictionary);
+}
+
 static void append_default_window(DBusMessageIter *iter, bool damaged)
 {
 	DBusMessageIter pair;
@@ -274,6 +297,7 @@ static const struct entry space[] = {
 	{"Mappings", "t", append_amount},
 	{"MappedBytes", "t", append_amount},
 	{"LockedBytes", "t", append_amount},
+	{"Locked", "a{st}", append_locked},
 	{.name = NULL},
 };
 
@@ -380,6 +404,9 @@ static void check_space(const struct model_space *found)
 	assert_true(found->windows.items[1].range.start == UINT64_C(1) << 63);
 	assert_int_equal(found->windows.items[1].levels, 2);
 	assert_string_equal(found->containers.items[0], CONTAINER_PATH);
+	assert_int_equal(found->locked.pins, 1);
+	assert_int_equal(found->locked.tables, 20);
+	assert_int_equal(found->locked.leaks, 0);
 }
 
 static void test_full_host(void **state)

@@ -166,7 +166,10 @@ static struct model make_full_host(void)
 		{"/d/1", "0001:01:00.1", 0x8086, 0x10d3, 0x020000, "e1000e", "/g/1"},
 		{"/d/2", "0000:01:00.0", 0x1234, 0x11e8, 0x7f0001, "", "/g/0"},
 	};
-	static struct model_memory memory = {1, {0, 0x1000000}, 0x2000, 3};
+	static struct model_memory memory[] = {
+		{1, {0, 0x1000000}, 0x2000, 3},
+		{2, {UINT64_C(1) << 63, 0x1000}, 0, 4 | 256},
+	};
 	static struct model_window windows[] = {
 		{{0, 0x80000000}, 12, 1},
 		{{UINT64_C(1) << 63, UINT64_C(1) << 63}, 16, 4},
@@ -177,13 +180,25 @@ static struct model make_full_host(void)
 		 "a \"b\"\033[31m\\\n",
 		 ":1.7",
 		 1000,
-		 {&memory, 1},
+		 {memory, 2},
 		 {windows, 2},
 		 STRINGS(container_paths),
 		 2,
 		 UINT64_C(17) << 20,
-		 25300000},
-		{"/s/4", 4, "", "", 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0, UINT64_MAX},
+		 25300000,
+		 {16777216, 8522784, 0}},
+		{"/s/4",
+		 4,
+		 "",
+		 "",
+		 0,
+		 {NULL, 0},
+		 {NULL, 0},
+		 {NULL, 0},
+		 0,
+		 0,
+		 UINT64_MAX,
+		 {0, 0, UINT64_MAX}},
 	};
 	static struct model_container containers[] = {
 		{"/s/1/c/2",
@@ -273,17 +288,21 @@ static void test_text_of_a_full_host(void **state)
 		"3               PE 0x1     PHB 0x3                   not viable\n"
 		"\n"
 		"space 1 \"a \"b\"?[31m\\?\" of :1.7 (uid 1000): 2 mappings of 17 MiB, 24.1 MiB "
-		"locked\n"
+		"locked (memory 16 MiB, tables 8.1 MiB)\n"
 		"  container 2 spapr-tce-v2, group 0\n"
 		"  /s/1/c/gone\n"
 		"  memory 1    [0x0, 0x1000000)                          16 MiB read-only, "
 		"identity\n"
+		"  memory 2    [0x8000000000000000, 0x8000000000001000)   4 KiB of a device, "
+		"skipped: in no container\n"
 		"  window      [0x0, 0x80000000)                          2 GiB 4 KiB pages, 1 "
 		"level\n"
 		"  window      [0x8000000000000000, 0x10000000000000000)  8 EiB 64 KiB pages, 4 "
 		"levels\n"
 		"\n"
-		"space 4 of uid 0, whose owner left: nothing mapped, 16.0 EiB locked\n");
+		"space 4 of uid 0, whose owner left: nothing mapped, 16.0 EiB locked (leaked by "
+		"the kernel "
+		"16.0 EiB)\n");
 	free(output);
 }
 
@@ -309,8 +328,11 @@ static void test_json_of_a_full_host(void **state)
 		"\"start\": \"0x8000000000000000\",\n          \"size\": 9223372036854775808",
 		"\"offset\": \"0x2000\"",
 		"\"read_only\": true",
-		"\"ram_device\": false",
+		"\"ram_device\": false,\n          \"skipped\": false",
+		"\"ram_device\": true,\n          \"skipped\": true",
 		"\"locked_bytes\": 18446744073709551615",
+		"\"locked\": {\n        \"pins\": 16777216,\n",
+		"\"tables\": 8522784,\n        \"leaks\": 0\n      },",
 		"\"owner\": null",
 		"\"page_sizes\": [\n            4096,\n            65536\n          ]",
 	};

@@ -5,36 +5,6 @@
 #include "cli/text.h"
 #include "unit.h"
 
-static void check_size(uint64_t bytes, const char *expected)
-{
-	assert_string_equal(size_format(bytes).text, expected);
-}
-
-static void test_sizes(void **state)
-{
-	(void)state;
-	check_size(0, "0 B");
-	check_size(1, "1 B");
-	check_size(1023, "1023 B");
-	check_size(1024, "1 KiB");
-	check_size(65536, "64 KiB");
-	check_size(UINT64_C(16) << 20, "16 MiB");
-	check_size(UINT64_C(1) << 60, "1 EiB");
-	check_size(UINT64_C(1) << 63, "8 EiB");
-}
-
-static void test_rounded_sizes_have_a_decimal(void **state)
-{
-	(void)state;
-	check_size(1025, "1.0 KiB");
-	check_size(1536, "1.5 KiB");
-	check_size((UINT64_C(1) << 30) + 4096, "1.0 GiB");
-	/* Rounding up to the next unit goes there. */
-	check_size((UINT64_C(1) << 20) - 1, "1.0 MiB");
-	check_size((UINT64_C(1) << 59) - (UINT64_C(1) << 31), "512.0 PiB");
-	check_size(UINT64_MAX, "16.0 EiB");
-}
-
 static void test_pci_classes(void **state)
 {
 	(void)state;
@@ -108,8 +78,6 @@ static void test_columns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_rounded_sizes_have_a_decimal),
 		cmocka_unit_test(test_pci_classes),
 		cmocka_unit_test(test_disarm),
 		cmocka_unit_test(test_wrap),

@@ -106,6 +106,62 @@ static void test_last_page(void **state)
 	ledger_free(ledger);
 }
 
+/* Everything there is: the first byte of all, the last, and what lies between. */
+static void test_whole_address_space(void **state)
+{
+	struct ledger *ledger = ledger_make();
+	struct mapping mapping = {.prot = 0};
+	struct ledger_cursor cursor;
+
+	(void)state;
+	assert_int_equal(insert(ledger, 1, UINT64_MAX - 1), 0);
+	assert_int_equal(insert(ledger, 0, 1), 0);
+	assert_int_equal(insert(ledger, UINT64_MAX, 1), 0);
+	assert_int_equal(insert(ledger, UINT64_MAX, 1), -EEXIST);
+	assert_int_equal(insert(ledger, 0, UINT64_MAX), -EEXIST);
+	assert_true(ledger_is_sound(ledger));
+	assert_true(ledger_find(ledger, UINT64_MAX - 1, &mapping));
+	assert_int_equal(mapping.iova.start, 1);
+	assert_true(ledger_next(ledger, UINT64_MAX, &mapping));
+	assert_int_equal(mapping.iova.start, UINT64_MAX);
+	assert_int_equal(ledger_cover(ledger, (struct range){1, UINT64_MAX}, NULL, NULL),
+			 LEDGER_COVER_WHOLE);
+	assert_int_equal(ledger_cover(ledger, (struct range){2, UINT64_MAX - 1}, NULL, NULL),
+			 LEDGER_COVER_CUT);
+	cursor = ledger_seek(ledger, UINT64_MAX - 1);
+	assert_true(ledger_step(&cursor, &mapping));
+	assert_true(ledger_step(&cursor, &mapping));
+	assert_int_equal(mapping.iova.start, UINT64_MAX);
+	assert_false(ledger_step(&cursor, &mapping));
+	assert_int_equal(ledger_erase(ledger, (struct range){1, UINT64_MAX}), -ENOENT);
+	assert_int_equal(ledger_erase(ledger, (struct range){1, UINT64_MAX - 1}), 0);
+	assert_int_equal(ledger_cover(ledger, (struct range){UINT64_MAX - 1, 2}, NULL, NULL),
+			 LEDGER_COVER_HOLE);
+	ledger_free(ledger);
+}
+
+static void test_overlaps(void **state)
+{
+	struct ledger *ledger = ledger_make();
+	struct mapping mapping = {.prot = 0};
+
+	(void)state;
+	assert_false(ledger_overlaps(ledger, (struct range){0, UINT64_MAX}, &mapping));
+	assert_int_equal(insert(ledger, 0x2000, 0x2000), 0);
+	assert_int_equal(insert(ledger, 0x8000, 0x1000), 0);
+	assert_false(ledger_overlaps(ledger, (struct range){0x1000, 0x1000}, &mapping));
+	assert_false(ledger_overlaps(ledger, (struct range){0x4000, 0x4000}, &mapping));
+	assert_false(
+		ledger_overlaps(ledger, (struct range){0x9000, 0 - UINT64_C(0x9000)}, &mapping));
+	assert_true(ledger_overlaps(ledger, (struct range){0x1000, 0x1001}, &mapping));
+	assert_int_equal(mapping.iova.start, 0x2000);
+	assert_true(ledger_overlaps(ledger, (struct range){0x3fff, 0x8000}, &mapping));
+	assert_int_equal(mapping.iova.start, 0x2000);
+	assert_true(ledger_overlaps(ledger, (struct range){0x4000, 0x4001}, &mapping));
+	assert_int_equal(mapping.iova.start, 0x8000);
+	ledger_free(ledger);
+}
+
 static void test_cover(void **state)
 {
 	struct ledger *ledger = ledger_make();
@@ -364,7 +420,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),          cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_last_page),      cmocka_unit_test(test_cover),
+		cmocka_unit_test(test_last_page),      cmocka_unit_test(test_whole_address_space),
+		cmocka_unit_test(test_overlaps),       cmocka_unit_test(test_cover),
 		cmocka_unit_test(test_against_model),  cmocka_unit_test(test_orders),
 		cmocka_unit_test(test_lack_of_memory),
 	};

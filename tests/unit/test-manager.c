@@ -206,6 +206,30 @@ static void test_lookups(void **state)
 			 ERROR_NOT_FOUND);
 }
 
+/* The host of this test is powernv9. */
+static void test_sharing(void **state)
+{
+	static const struct {
+		enum policy_sharing sharing;
+		enum host_kind kind;
+		bool share;
+	} cases[] = {
+		{POLICY_SHARING_AUTO, HOST_KIND_POWERNV, false},
+		{POLICY_SHARING_AUTO, HOST_KIND_PSERIES, false},
+		{POLICY_SHARING_AUTO, HOST_KIND_TYPE1, true},
+		{POLICY_SHARING_YES, HOST_KIND_POWERNV, true},
+		{POLICY_SHARING_NO, HOST_KIND_TYPE1, false},
+	};
+
+	(void)state;
+	assert_int_equal(stage.manager->topology->kind, HOST_KIND_POWERNV);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		stage.manager->policy.sharing = cases[i].sharing;
+		stage.manager->topology->kind = cases[i].kind;
+		assert_int_equal(manager_attach_options(stage.manager).share, cases[i].share);
+	}
+}
+
 static void test_life_of_a_space(void **state)
 {
 	struct space *space = open_space("one");
@@ -423,6 +447,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(test_lookups),
+		TEST(test_sharing),
 		TEST(test_life_of_a_space),
 		TEST(test_refused_groups),
 		TEST(test_closing),

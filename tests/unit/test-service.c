@@ -1,308 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * The broker's objects on the bus, over workers that lie. A worker here is this very program,
- * started anew with a role to play: SPAPRD_TEST_ROLE says how it describes itself. The host is a
- * tree of folders with two groups that have no devices.
- */
-#include <fcntl.h>
-#include <ftw.h>
-#include <limits.h>
+/* The broker's objects on the bus, over workers that may lie. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "broker/manager.h"
-#include "common/cleanup.h"
-#include "common/names.h"
-#include "common/packet.h"
-#include "dbus/service.h"
-#include "test-bus-fixture.h"
-
-#define ENV_ROLE "SPAPRD_TEST_ROLE"
-
-#define GROUP       1U
-#define OTHER_GROUP 2U
-
-/* -- the worker -- */
-
-struct lie {
-	struct worker_description description;
-	struct worker_memory memory;
-	struct worker_container container;
-};
-
-static void reply(const struct worker_request *request, const void *body, size_t size)
-{
-	struct worker_reply head = {
-		.version = WORKER_PROTOCOL_VERSION,
-		.type = request->type,
-		.id = request->id,
-		.size = (uint32_t)size,
-	};
-
-	(void)packet_send(WORKER_SOCKET_FD, &head, sizeof(head), body, size, NULL, 0);
-}
-
-static void name_type(struct lie *lie, const char *type)
-{
-	(void)snprintf(lie->container.iommu_type, sizeof(lie->container.iommu_type), "%s", type);
-}
-
-static void attach(struct lie *lie, const struct worker_attach *attach, const char *role)
-{
-	lie->description.container_count = 1;
-	lie->container.container_id = attach->container_id;
-	lie->container.group_count = 1;
-	lie->container.balloon_inhibited = 1;
-	lie->container.groups[0] = attach->group;
-	name_type(lie, "spapr-tce-v2");
-	if (strcmp(role, "thief") == 0) {
-		lie->container.groups[0] = OTHER_GROUP;
-	} else if (strcmp(role, "stranger") == 0) {
-		lie->container.groups[0] = 77;
-	} else if (strcmp(role, "text") == 0) {
-		name_type(lie, "\xff\xfe");
-	} else if (strcmp(role, "endless") == 0) {
-		memset(lie->container.iommu_type, 'x', sizeof(lie->container.iommu_type));
-	}
-}
-
-static void describe(const struct worker_request *request, const struct lie *lie)
-{
-	char body[sizeof(*lie)];
-	size_t size = sizeof(lie->description);
-
-	memcpy(body, &lie->description, size);
-	if (lie->description.memory_count > 0) {
-		memcpy(body + size, &lie->memory, sizeof(lie->memory));
-		size += sizeof(lie->memory);
-	}
-	if (lie->description.container_count > 0) {
-		memcpy(body + size, &lie->container, sizeof(lie->container));
-		size += sizeof(lie->container);
-	}
-	reply(request, body, size);
-}
-
-static int play(const char *role)
-{
-	static _Alignas(uint64_t) char buffer[WORKER_MESSAGE_MAX];
-	struct lie lie = {.description = {.container_count = 0}};
-	struct packet_fds fds;
-
-	while (packet_receive(WORKER_SOCKET_FD, buffer, sizeof(buffer), &fds, NULL) > 0) {
-		struct worker_request request;
-
-		memcpy(&request, buffer, sizeof(request));
-		packet_fds_done(&fds);
-		if (request.type == WORKER_DESCRIBE) {
-			describe(&request, &lie);
-		} else if (request.type == WORKER_ATTACH_GROUP) {
-			attach(&lie, (const void *)(buffer + sizeof(request)), role);
-			reply(&request, &lie.container, sizeof(lie.container));
-		} else if (request.type == WORKER_ADD_MEMORY) {
-			lie.description.memory_count = 1;
-			reply(&request, &lie.memory, sizeof(lie.memory));
-		} else if (request.type == WORKER_CLOSE && strcmp(role, "silent") != 0) {
-			reply(&request, NULL, 0);
-			return 0;
-		}
-	}
-	return 0;
-}
-
-/* -- the host -- */
-
-static int open_node(struct kernel *kernel, const char *path)
-{
-	(void)kernel;
-	(void)path;
-	return open("/dev/null", O_RDWR | O_CLOEXEC);
-}
-
-static void close_node(struct kernel *kernel, int fd)
-{
-	(void)kernel;
-	(void)fd_close(fd);
-}
-
-static const struct kernel_operations operations = {.open_node = open_node, .close = close_node};
-
-static void make_folder(const char *root, const char *path)
-{
-	char whole[PATH_MAX];
-
-	(void)snprintf(whole, sizeof(whole), "%s/%s", root, path);
-	assert_int_equal(mkdir(whole, 0700), 0);
-}
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	(void)status;
-	(void)type;
-	(void)walk;
-	return remove(path);
-}
-
-/* -- the test -- */
-
-struct stage {
-	struct bus_fixture *bus;
-	char sysfs[32];
-	struct kernel kernel;
-	struct manager *manager;
-	struct service *service;
-	unsigned int answers;
-	enum error_code last_code;
-};
-
-static struct stage stage;
-
-static void make_host(void)
-{
-	static const char *const folders[] = {
-		"kernel",
-		"kernel/iommu_groups",
-		"kernel/iommu_groups/1",
-		"kernel/iommu_groups/1/devices",
-		"kernel/iommu_groups/2",
-		"kernel/iommu_groups/2/devices",
-	};
-
-	(void)snprintf(stage.sysfs, sizeof(stage.sysfs), "/tmp/spaprd-test-XXXXXX");
-	assert_non_null(mkdtemp(stage.sysfs));
-	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-		make_folder(stage.sysfs, folders[i]);
-	}
-	stage.kernel = (struct kernel){.operations = &operations, .sysfs_root = stage.sysfs};
-}
-
-static int set_up(void **state)
-{
-	sigset_t signals;
-	struct error error;
-
-	stage = (struct stage){.answers = 0};
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGCHLD);
-	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
-	assert_int_equal(bus_fixture_set_up(state), 0);
-	stage.bus = *state;
-	make_host();
-	assert_int_equal(manager_new(stage.bus->event, &stage.kernel, false, "/proc/self/exe",
-				     &stage.manager, &error),
-			 0);
-	return service_new(stage.bus->bus, stage.manager, NULL, &stage.service);
-}
-
-static int tear_down(void **state)
-{
-	stage.service = service_free(stage.service);
-	stage.manager = manager_free(stage.manager);
-	(void)nftw(stage.sysfs, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-	return bus_fixture_tear_down(state);
-}
-
-static void append_keep(DBusMessageIter *options)
-{
-	const char *key = "keep";
-	dbus_bool_t keep = TRUE;
-	DBusMessageIter entry;
-	DBusMessageIter value;
-
-	assert_true(dbus_message_iter_open_container(options, DBUS_TYPE_DICT_ENTRY, NULL, &entry) &&
-		    dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &key) &&
-		    dbus_message_iter_open_container(&entry, DBUS_TYPE_VARIANT, "b", &value) &&
-		    dbus_message_iter_append_basic(&value, DBUS_TYPE_BOOLEAN, &keep) &&
-		    dbus_message_iter_close_container(&entry, &value) &&
-		    dbus_message_iter_close_container(options, &entry));
-}
-
-static DBusMessage *create_message(bool keep)
-{
-	DBusMessage *message =
-		bus_fixture_message(BUS_PATH_MANAGER, BUS_INTERFACE_MANAGER, "CreateAddressSpace");
-	DBusMessageIter arguments;
-	DBusMessageIter options;
-
-	dbus_message_iter_init_append(message, &arguments);
-	assert_true(
-		dbus_message_iter_open_container(&arguments, DBUS_TYPE_ARRAY, "{sv}", &options));
-	if (keep) {
-		append_keep(&options);
-	}
-	assert_true(dbus_message_iter_close_container(&arguments, &options));
-	return message;
-}
-
-/* The newest address space, with a worker of that role. */
-static struct space *create(const char *role)
-{
-	DBusMessage *answer;
-
-	assert_int_equal(setenv(ENV_ROLE, role, 1), 0);
-	answer = bus_fixture_call(stage.bus, create_message(false));
-	(void)unsetenv(ENV_ROLE);
-	assert_int_equal(dbus_message_get_type(answer), DBUS_MESSAGE_TYPE_METHOD_RETURN);
-	dbus_message_unref(answer);
-	return stage.manager->spaces;
-}
-
-static DBusMessage *attach_message(const struct space *space, dbus_uint32_t group)
-{
-	char path[64];
-	DBusMessage *message;
-	DBusMessageIter arguments;
-	DBusMessageIter options;
-
-	(void)snprintf(path, sizeof(path), BUS_PATH_SPACE_PREFIX "%u", space->number);
-	message = bus_fixture_message(path, BUS_INTERFACE_SPACE, "AttachGroup");
-	dbus_message_iter_init_append(message, &arguments);
-	assert_true(
-		dbus_message_iter_append_basic(&arguments, DBUS_TYPE_UINT32, &group) &&
-		dbus_message_iter_open_container(&arguments, DBUS_TYPE_ARRAY, "{sv}", &options) &&
-		dbus_message_iter_close_container(&arguments, &options));
-	return message;
-}
-
-static void run_until_gone(const struct space *space)
-{
-	while (stage.manager->spaces == space) {
-		assert_true(sd_event_run(stage.bus->event, 10000000) > 0);
-	}
-}
-
-/* Whether the last signal of that name has a text somewhere. */
-static bool last_signal_has(const char *member, const char *text)
-{
-	const DBusMessage *last = NULL;
-	char *bytes = NULL;
-	int size = 0;
-	bool found;
-
-	for (unsigned int i = 0; i < stage.bus->signal_count; i++) {
-		if (dbus_message_has_member(stage.bus->signals[i], member)) {
-			last = stage.bus->signals[i];
-		}
-	}
-	assert_non_null(last);
-	assert_true(dbus_message_marshal((DBusMessage *)last, &bytes, &size));
-	found = memmem(bytes, (size_t)size, text, strlen(text)) != NULL;
-	dbus_free(bytes);
-	return found;
-}
-
-/* -- tests -- */
-
-static void handle_answer(void *userdata, const struct worker_answer *answer)
-{
-	(void)userdata;
-	stage.answers++;
-	stage.last_code = answer->error.code;
-}
+#include "service_fixture.h"
 
 /* A client that keeps what InterfacesAdded says must not believe that nobody owns the space. */
 static void test_owner_in_signals(void **state)
@@ -371,6 +74,41 @@ static void test_changes_before_the_return(void **state)
 	assert_int_equal(changes, 2);
 }
 
+/* libdbus reads nothing more, for nobody, while messages of more than 63 MiB are held. */
+static void test_long_calls_that_wait_stall_nobody(void **state)
+{
+	const int count = 4 * 1000000;
+	dbus_uint64_t *numbers = calloc((size_t)count, sizeof(*numbers));
+	struct space *space = create("honest");
+	DBusPendingCall *pending[3] = {NULL};
+	dbus_uint32_t group = GROUP;
+	DBusMessage *message;
+
+	(void)state;
+	assert_non_null(numbers);
+	worker_process_kill(space->worker, SIGSTOP);
+	for (size_t i = 0; i < 3; i++) {
+		message = space_message(space, "MapMany");
+		assert_true(dbus_message_append_args(message, DBUS_TYPE_ARRAY, DBUS_TYPE_UINT64,
+						     &numbers, count, DBUS_TYPE_INVALID));
+		assert_true(dbus_connection_send_with_reply(stage.bus->client.connection, message,
+							    &pending[i], 60000));
+		dbus_message_unref(message);
+	}
+	free(numbers);
+	message = dbus_message_new_method_call(BUS_NAME, BUS_PATH_MANAGER, BUS_INTERFACE_MANAGER,
+					       "GetGroup");
+	assert_true(dbus_message_append_args(message, DBUS_TYPE_UINT32, &group, DBUS_TYPE_INVALID));
+	succeed(message);
+	worker_process_kill(space->worker, SIGKILL);
+	for (size_t i = 0; i < 3; i++) {
+		while (!dbus_pending_call_get_completed(pending[i])) {
+			assert_true(sd_event_run(stage.bus->event, 10000000) > 0);
+		}
+		dbus_pending_call_unref(pending[i]);
+	}
+}
+
 static bool balloon_is_inhibited(const struct space *space)
 {
 	const char *interface = BUS_INTERFACE_SPACE;
@@ -394,29 +132,108 @@ static bool balloon_is_inhibited(const struct space *space)
 	return inhibited;
 }
 
-/* Memory is locked when there are both sections and a container. */
+/* Memory is locked when there are both sections and a container; and that is told. */
 static void test_balloon(void **state)
 {
 	struct space *space = create("honest");
-	struct worker_memory memory = {.size = 4096};
 
 	(void)state;
-	assert_int_equal(space_request(space, WORKER_ADD_MEMORY, &memory, sizeof(memory), NULL, 0,
-				       handle_answer, NULL, NULL),
-			 0);
-	while (stage.answers == 0) {
-		assert_true(sd_event_run(stage.bus->event, 10000000) > 0);
-	}
-	assert_int_equal(stage.last_code, ERROR_NONE);
+	add_memory(space, 0);
 	assert_false(balloon_is_inhibited(space));
-	dbus_message_unref(bus_fixture_call(stage.bus, attach_message(space, GROUP)));
+	bus_fixture_forget_signals(stage.bus);
+	succeed(attach_message(space, GROUP));
+	assert_true(balloon_is_inhibited(space));
+	assert_true(signals_of_have(space, "BalloonInhibited"));
+	bus_fixture_forget_signals(stage.bus);
+	detach_group(space, GROUP);
+	assert_false(balloon_is_inhibited(space));
+	assert_true(signals_of_have(space, "BalloonInhibited"));
+}
+
+/* What no container has, and memory of another device, is nothing to be given away. */
+static void test_balloon_without_ram(void **state)
+{
+	struct space *skipped = create("honest");
+	struct space *device;
+
+	(void)state;
+	add_memory(skipped, WORKER_MEMORY_SKIPPED);
+	succeed(attach_message(skipped, GROUP));
+	assert_false(balloon_is_inhibited(skipped));
+	device = create("honest");
+	add_memory(device, WORKER_MEMORY_RAM_DEVICE);
+	succeed(attach_message(device, OTHER_GROUP));
+	assert_false(balloon_is_inhibited(device));
+}
+
+/* All devices of each group have to allow it. */
+static void test_balloon_allowed(void **state)
+{
+	static const char *const names[] = {OTHER_DEVICE, DEVICE, NULL};
+	static const char *const none[] = {NULL};
+	const struct option allowed = {"balloon-allowed", "as", .names = names};
+	const struct option empty = {"balloon-allowed", "as", .names = none};
+	struct space *space = create("honest");
+
+	(void)state;
+	add_memory(space, 0);
+	succeed(attach_message_with(space, GROUP, &allowed));
+	assert_false(balloon_is_inhibited(space));
+	succeed(attach_message_with(space, OTHER_GROUP, &empty));
 	assert_true(balloon_is_inhibited(space));
 }
+
+/* What LockedBytes is made of. */
+static void test_locked(void **state)
+{
+	const char *interface = BUS_INTERFACE_SPACE;
+	const char *name = "Locked";
+	struct space *space = create("honest");
+	uint64_t sum = 0;
+	unsigned int count = 0;
+	char path[64];
+	DBusMessage *message;
+	DBusMessage *answer;
+	DBusMessageIter iter;
+	DBusMessageIter value;
+	DBusMessageIter entries;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), BUS_PATH_SPACE_PREFIX "%u", space->number);
+	message = bus_fixture_message(path, DBUS_INTERFACE_PROPERTIES, "Get");
+	assert_true(dbus_message_append_args(message, DBUS_TYPE_STRING, &interface,
+					     DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID));
+	answer = bus_fixture_call(stage.bus, message);
+	assert_true(dbus_message_iter_init(answer, &iter));
+	dbus_message_iter_recurse(&iter, &value);
+	dbus_message_iter_recurse(&value, &entries);
+	while (dbus_message_iter_get_arg_type(&entries) == DBUS_TYPE_DICT_ENTRY) {
+		static const char *const names[] = {"pins", "tables", "leaks"};
+		const char *component = NULL;
+		dbus_uint64_t bytes = 0;
+		DBusMessageIter entry;
+
+		dbus_message_iter_recurse(&entries, &entry);
+		dbus_message_iter_get_basic(&entry, &component);
+		(void)dbus_message_iter_next(&entry);
+		dbus_message_iter_get_basic(&entry, &bytes);
+		assert_string_equal(component, count < 3 ? names[count] : "");
+		count++;
+		sum = sum * 1000 + bytes;
+		(void)dbus_message_iter_next(&entries);
+	}
+	assert_int_equal(sum, 1020300);
+	dbus_message_unref(answer);
+	assert_int_equal(space_locked_bytes(space), 321);
+}
+
+/* -- lies -- */
 
 /* A description that can't be true ends its worker, and nobody else's. */
 static void test_lies(void **state)
 {
-	static const char *const roles[] = {"thief", "stranger", "text", "endless"};
+	static const char *const roles[] = {"thief", "stranger", "text",      "endless", "nameless",
+					    "empty", "crowd",    "stutterer", "double"};
 	struct space *honest = create("honest");
 
 	(void)state;
@@ -432,6 +249,21 @@ static void test_lies(void **state)
 		assert_null(stage.manager->groups[0].space);
 	}
 	assert_int_equal(honest->container_count, 1);
+}
+
+/* Two containers with one name; that takes two groups. */
+static void test_lie_about_two_containers(void **state)
+{
+	const struct option own = {"own-container", "b", {.bool_val = TRUE}, NULL};
+	struct space *liar = create("twin");
+
+	(void)state;
+	succeed(attach_message_with(liar, GROUP, &own));
+	(void)bus_fixture_call_fails(stage.bus, attach_message_with(liar, OTHER_GROUP, &own),
+				     BUS_ERROR_PREFIX "WorkerLost");
+	run_until_gone(liar);
+	assert_null(stage.manager->groups[0].space);
+	assert_null(stage.manager->groups[1].space);
 }
 
 /* What waits when spaprd itself ends is answered, and so does not leak. */
@@ -455,7 +287,8 @@ static void test_end_with_calls_waiting(void **state)
 	assert_int_equal(stage.last_code, ERROR_WORKER_LOST);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) \
+	cmocka_unit_test_setup_teardown(function, service_fixture_set_up, service_fixture_tear_down)
 
 int main(void)
 {
@@ -463,14 +296,15 @@ int main(void)
 		TEST(test_owner_in_signals),
 		TEST(test_honest_worker),
 		TEST(test_changes_before_the_return),
+		TEST(test_long_calls_that_wait_stall_nobody),
 		TEST(test_balloon),
+		TEST(test_balloon_without_ram),
+		TEST(test_balloon_allowed),
+		TEST(test_locked),
 		TEST(test_lies),
+		TEST(test_lie_about_two_containers),
 		TEST(test_end_with_calls_waiting),
 	};
-	const char *role = getenv(ENV_ROLE);
 
-	if (role) {
-		return play(role);
-	}
-	return cmocka_run_group_tests_name("service", tests, NULL, NULL);
+	return service_fixture_main("service", tests);
 }

@@ -66,6 +66,8 @@ static void test_heads(void **state)
 	expect_hang_up(fixture, &packet, sizeof(packet.head), NULL, 0);
 	packet = raw_request(UINT32_MAX, 0);
 	expect_hang_up(fixture, &packet, sizeof(packet.head), NULL, 0);
+	packet = raw_request(SIM_PAGE_SIZE, 0); /* of what? */
+	expect_hang_up(fixture, &packet, sizeof(packet.head), NULL, 0);
 	packet = raw_request(SIM_HELLO, 0);
 	packet.head.fds = 1;
 	expect_hang_up(fixture, &packet, sizeof(packet.head), NULL, 0);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The kernel's arithmetic, compared with what real kernels were seen to charge and to accept. */
+#include <unistd.h>
+
 #include "spapr/table.h"
 #include "unit.h"
 
@@ -19,7 +21,7 @@ static uint64_t locked_kib(uint32_t page_shift, uint64_t size, uint32_t levels)
 }
 
 /* VmLck of a process on powernv9 with a kernel of 4 KiB pages. */
-static void test_measured_charges(void **state)
+static void test_h30_measured_charges(void **state)
 {
 	(void)state;
 	assert_int_equal(locked_kib(12, GIB(2), 1), 8192);
@@ -34,7 +36,7 @@ static void test_measured_charges(void **state)
 	assert_int_equal(locked_kib(16, GIB(64), 5), 16440);
 }
 
-static void test_partition_charges(void **state)
+static void test_h30_partition_charges(void **state)
 {
 	(void)state;
 	assert_int_equal(table_locked_bytes(&partition, 12, GIB(1), 1), 2 << 20);
@@ -45,7 +47,7 @@ static void test_partition_charges(void **state)
 	assert_int_equal(table_least_tces(&partition), 1);
 }
 
-static void test_legal_levels(void **state)
+static void test_h31_legal_levels(void **state)
 {
 	(void)state;
 	/* Seen: the mask says 5, but above 4 is EINVAL for 2 GiB of 4 KiB pages. */
@@ -93,17 +95,23 @@ static void test_page_shifts(void **state)
 static void test_rules(void **state)
 {
 	(void)state;
-	assert_true(table_rules_of(1).hypervisor);
-	assert_false(table_rules_of(5).hypervisor);
-	assert_int_equal(table_rules_of(5).most_tces, 1 << 30);
+	assert_true(table_rules_of(1, 0).hypervisor);
+	assert_false(table_rules_of(5, 0).hypervisor);
+	assert_int_equal(table_rules_of(5, 0).most_tces, 1 << 30);
+	assert_int_equal(table_rules_of(1, 0).most_tces, 1 << 24);
+	assert_int_equal(table_rules_of(5, 16).kernel_page_shift, 16);
+	assert_int_equal(1 << table_rules_of(5, 0).kernel_page_shift, sysconf(_SC_PAGESIZE));
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_measured_charges), cmocka_unit_test(test_partition_charges),
-		cmocka_unit_test(test_legal_levels),     cmocka_unit_test(test_pieces),
-		cmocka_unit_test(test_page_shifts),      cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_h30_measured_charges),
+		cmocka_unit_test(test_h30_partition_charges),
+		cmocka_unit_test(test_h31_legal_levels),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_page_shifts),
+		cmocka_unit_test(test_rules),
 	};
 
 	return cmocka_run_group_tests_name("tce-table", tests, NULL, NULL);

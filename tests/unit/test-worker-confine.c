@@ -74,6 +74,40 @@ static int try_all(void)
 	return munmap(memory, 4096) == 0 && write(STDERR_FILENO, "", 0) == 0 ? 0 : 14;
 }
 
+/* A container belongs to the mm that has first used it, and answers EPERM to any other for good: so
+ * no process comes of the worker's. */
+static int try_children(void)
+{
+	static char *const arguments[] = {(char *)"true", NULL};
+
+	if (confine() < 0) {
+		return 1;
+	}
+	if (!refused(fork())) {
+		return 2;
+	}
+	return refused(execv("/bin/true", arguments)) ? 0 : 3;
+}
+
+static void test_h23_no_other_process_has_the_containers(void **state)
+{
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+#ifdef SPAPRD_SANITIZE
+	skip();
+#endif
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		_exit(try_children());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_confined(void **state)
 {
 	int status = 0;
@@ -97,6 +131,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_confined),
+		cmocka_unit_test(test_h23_no_other_process_has_the_containers),
 	};
 
 	return cmocka_run_group_tests_name("worker-confine", tests, NULL, NULL);

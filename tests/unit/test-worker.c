@@ -297,6 +297,7 @@ static void test_window_refuses(void **state)
 		{{.size = 4 * MIB, .page_shift = 12, .levels = 6}, ERROR_INVALID_ARGUMENT},
 		{{.size = 4 * MIB, .page_shift = 12, .levels = 5}, ERROR_INVALID_ARGUMENT},
 		{{.size = 0}, ERROR_INVALID_ARGUMENT},
+		{{.size = MIB, .flags = 6}, ERROR_INVALID_ARGUMENT},
 	};
 	struct fixture fixture;
 
@@ -310,6 +311,8 @@ static void test_window_refuses(void **state)
 		assert_int_equal(create_window(&fixture, &window), cases[i].code);
 		assert_int_equal(locked_bytes(&last_answer.head.counts), 0);
 	}
+	assert_non_null(strstr((const char *)last_answer.body,
+			       "window flags 0x6 are not known; there is 1"));
 	assert_int_equal(fixture_statistics(&fixture).leaked_locked_bytes, 0);
 	fixture_close(&fixture);
 }
@@ -630,7 +633,6 @@ static uint64_t send_add_memory(struct fixture *fixture, uint64_t gpa)
 	return send_request(fixture, WORKER_ADD_MEMORY, &body, sizeof(body), &fd, 1);
 }
 
-/* While one section is being pinned, others are mapped, and structural requests wait. */
 /* H18: memory that a TCE may still point to isn't unregistered, or the kernel would keep it. */
 static void test_h18_detach_with_a_stray(void **state)
 {
@@ -655,7 +657,8 @@ static void test_h18_detach_with_a_stray(void **state)
 	fixture_close(&fixture);
 }
 
-static void test_maps_while_registering(void **state)
+/* While one section is being pinned, others are mapped, and structural requests wait. */
+static void test_h11_maps_while_registering(void **state)
 {
 	struct worker_map body = {.iova = PAGE, .gpa = 0, .size = PAGE, .prot = 3};
 	struct worker_remove_window remove = {.start = 0x1234};
@@ -849,7 +852,7 @@ int main(void)
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_detach_of_several),
 		cmocka_unit_test(test_h18_detach_with_a_stray),
-		cmocka_unit_test(test_maps_while_registering),
+		cmocka_unit_test(test_h11_maps_while_registering),
 		cmocka_unit_test(test_close_while_registering),
 		cmocka_unit_test(test_eof_while_registering),
 		cmocka_unit_test(test_long_line),

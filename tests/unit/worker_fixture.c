@@ -56,7 +56,7 @@ static pid_t start_worker(const char *program, int socket, int connection)
 	return pid;
 }
 
-void fixture_open(struct fixture *fixture)
+void fixture_open_on(struct fixture *fixture, const char *host)
 {
 	char program[PATH_MAX];
 	int connection = -1;
@@ -64,7 +64,7 @@ void fixture_open(struct fixture *fixture)
 
 	*fixture = (struct fixture){.control = -1};
 	find_program("spaprd-simhost", program);
-	assert_int_equal(sim_launch(program, HOST, &connection, &fixture->simhost), 0);
+	assert_int_equal(sim_launch(program, host, &connection, &fixture->simhost), 0);
 	assert_int_equal(sim_kernel_new(connection, &fixture->kernel), 0);
 	assert_int_equal(sim_connection_new(fixture->kernel, &fixture->control), 0);
 	assert_int_equal(sim_connection_new(fixture->kernel, &connection), 0);
@@ -74,6 +74,11 @@ void fixture_open(struct fixture *fixture)
 	fixture->worker = start_worker(program, sockets[1], connection);
 	(void)fd_close(sockets[1]);
 	(void)fd_close(connection);
+}
+
+void fixture_open(struct fixture *fixture)
+{
+	fixture_open_on(fixture, HOST);
 }
 
 int fixture_wait(struct fixture *fixture)
@@ -148,15 +153,26 @@ void fixture_expect_nothing_left(struct fixture *fixture)
 	assert_int_equal(now.kernel_damage, 0);
 }
 
-void fixture_delay(struct fixture *fixture, const char *operation, uint32_t milliseconds)
+static void add_delay(struct fixture *fixture, const char *operation, uint32_t milliseconds,
+		      uint32_t times)
 {
-	struct sim_rule rule = {.milliseconds = milliseconds, .times = 1};
+	struct sim_rule rule = {.milliseconds = milliseconds, .times = times};
 	struct sim_control_reply reply;
 
 	sim_rule_name(&rule, operation);
 	assert_int_equal(sim_control_add_rule(fixture->control, 2, &rule), 0);
 	reply = receive_control(fixture, 2);
 	sim_control_reply_done(&reply);
+}
+
+void fixture_delay(struct fixture *fixture, const char *operation, uint32_t milliseconds)
+{
+	add_delay(fixture, operation, milliseconds, 1);
+}
+
+void fixture_slow(struct fixture *fixture, const char *operation, uint32_t milliseconds)
+{
+	add_delay(fixture, operation, milliseconds, 0);
 }
 
 void fixture_fail(struct fixture *fixture, const char *operation, uint32_t skip, int errnum)
@@ -166,6 +182,21 @@ void fixture_fail(struct fixture *fixture, const char *operation, uint32_t skip,
 	assert_int_equal(sim_control_fail_next(fixture->control, 3, operation, skip, errnum), 0);
 	reply = receive_control(fixture, 3);
 	sim_control_reply_done(&reply);
+}
+
+bool fixture_take_back(struct fixture *fixture)
+{
+	struct sim_control_reply reply;
+	bool waiting;
+
+	assert_int_equal(sim_control_list_rules(fixture->control, 5), 0);
+	reply = receive_control(fixture, 5);
+	waiting = reply.rule_count > 0;
+	sim_control_reply_done(&reply);
+	assert_int_equal(sim_control_clear_rules(fixture->control, 6), 0);
+	reply = receive_control(fixture, 6);
+	sim_control_reply_done(&reply);
+	return waiting;
 }
 
 void fixture_dma_write(struct fixture *fixture, const char *device, uint64_t iova, const void *data,

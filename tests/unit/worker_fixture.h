@@ -29,6 +29,9 @@ struct answer {
 
 void fixture_open(struct fixture *fixture);
 
+/* The same on another host than the usual, as sim_launch has it. */
+void fixture_open_on(struct fixture *fixture, const char *host);
+
 /* Close the socket; the worker must end by itself with 0 and leave nothing behind. */
 void fixture_close(struct fixture *fixture);
 
@@ -41,7 +44,13 @@ int fixture_wait(struct fixture *fixture);
 struct sim_statistics fixture_statistics(struct fixture *fixture);
 void fixture_expect_nothing_left(struct fixture *fixture);
 void fixture_delay(struct fixture *fixture, const char *operation, uint32_t milliseconds);
+/* The same from now on, each time. */
+void fixture_slow(struct fixture *fixture, const char *operation, uint32_t milliseconds);
 void fixture_fail(struct fixture *fixture, const char *operation, uint32_t skip, int errnum);
+
+/* Take back what still waits to fail. Whether there was something. */
+bool fixture_take_back(struct fixture *fixture);
+
 void fixture_dma_write(struct fixture *fixture, const char *device, uint64_t iova, const void *data,
 		       uint32_t size);
 
