@@ -207,6 +207,7 @@ static int map_aligned(int fd, uint64_t offset, size_t length, int prot, size_t 
 		       void **ret_address)
 {
 	size_t machine_page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t whole = (length + machine_page - 1) & ~(machine_page - 1);
 	void *address = mmap(NULL, length, prot, MAP_SHARED, fd, (off_t)offset);
 
 	if (address == MAP_FAILED) {
@@ -217,8 +218,7 @@ static int map_aligned(int fd, uint64_t offset, size_t length, int prot, size_t 
 		return 0;
 	}
 	(void)munmap(address, length);
-	return map_in_room(fd, offset, (length + machine_page - 1) & ~(machine_page - 1), prot,
-			   page, ret_address);
+	return map_in_room(fd, offset, whole, prot, page, ret_address);
 }
 
 /* Whatever was there before was unmapped without our knowing. */

@@ -82,6 +82,15 @@ bool group_is_gone(const struct group *group)
 	return kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_GET_STATUS, &status) == -ENODEV;
 }
 
+/* Whether the kernel says that the group is in no container. */
+static bool has_left(const struct group *group)
+{
+	struct vfio_group_status status = {.argsz = sizeof(status)};
+	int r = kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_GET_STATUS, &status);
+
+	return r == -ENODEV || (r == 0 && !(status.flags & VFIO_GROUP_FLAGS_CONTAINER_SET));
+}
+
 int group_detach(struct group *group, struct error *error)
 {
 	int r;
@@ -90,8 +99,9 @@ int group_detach(struct group *group, struct error *error)
 		return 0;
 	}
 	r = kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_UNSET_CONTAINER, NULL);
-	/* Groups whose devices are gone have left already. */
-	if (r != 0 && r != -ENODEV && r != -EINVAL) {
+	/* Groups whose devices are gone have left already. What hasn't would leave when its fd is
+	 * closed, behind the back of those who put right what its leaving has cleared. */
+	if (r != 0 && r != -ENODEV && !(r == -EINVAL && has_left(group))) {
 		return refusal_set(error, detach_refusals, r, "let group %" PRIu32 " go",
 				   group->number);
 	}
