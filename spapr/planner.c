@@ -463,7 +463,7 @@ static unsigned int add_choices(const struct planning *planning, uint32_t page_s
 	uint32_t first = planning->request->levels ? planning->request->levels : 1;
 	uint32_t last = planning->request->levels ? first : most_levels(planning->host);
 	unsigned int count = 0;
-	uint64_t size;
+	uint64_t size = 0;
 
 	if (choose_size(planning, page_shift, &size, NULL)) {
 		return 0;

@@ -46,7 +46,9 @@ static void read_reason(const char why[WORKER_REASON_SIZE], char ret_line[WORKER
 	size_t length = strnlen(why, WORKER_REASON_SIZE - 1);
 
 	for (size_t i = 0; i < length; i++) {
-		ret_line[i] = why[i] >= ' ' && why[i] <= '~' ? why[i] : '?';
+		bool printable = why[i] >= ' ' && why[i] <= '~';
+
+		ret_line[i] = (char)(printable ? why[i] : '?');
 	}
 	ret_line[length] = '\0';
 }

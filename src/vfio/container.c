@@ -142,7 +142,8 @@ static int open_container(struct kernel *kernel, const struct container_kind *co
 	}
 	r = set_kind(kernel, kinds, found, request, &kind, &better_refused, error);
 	if (r == 0) {
-		r = make_container(kernel, kind, request, group, ret_container, error);
+		r = kind ? make_container(kernel, kind, request, group, ret_container, error)
+			 : refuse_kinds(request, kinds, error);
 	}
 	if (r == 0) {
 		(*ret_container)->better_refused = better_refused;

@@ -219,7 +219,7 @@ struct space_attach {
  * answers. Finish: ERROR_WINDOW_START or ERROR_PAGE_SIZE (the container can't have the space's
  * windows), ERROR_KERNEL …
  */
-int space_attach_begin(struct space *space, const struct space_attach *attach,
+int space_attach_begin(struct space *space, const struct space_attach *request,
 		       struct space_change **ret_change, struct error *error);
 
 /*

@@ -431,7 +431,7 @@ static int restore_replaced(struct container *container, struct create_step *cre
 static int apply_create(struct container *container, void *argument, struct error *error)
 {
 	struct create_step *create = argument;
-	struct window window;
+	struct window window = {.levels = 0};
 	int r;
 
 	if (create->replaced) {

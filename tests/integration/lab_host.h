@@ -27,13 +27,13 @@ struct lab_host {
 	 * two default ones that have all addresses: the second starts at second_window --
 	 */
 
-	unsigned int default_windows; /* how many */
-	uint64_t default_window;      /* the size of the first */
-	uint64_t second_window;       /* where one that is made beside the default window starts */
-	uint64_t second_window_most;  /* its size, at most; 0: as large as may be */
-	uint64_t nowhere;             /* an address that is in no default window */
-	uint32_t huge_shift;          /* the smallest pages that are larger than 64 KiB */
-	uint32_t huge_memory_shift;   /* huge pages for memory that the host has or might have */
+	uint64_t default_window;     /* the size of the first */
+	uint64_t second_window;      /* where one that is made beside the default window starts */
+	uint64_t second_window_most; /* its size, at most; 0: as large as may be */
+	uint64_t nowhere;            /* an address that is in no default window */
+	uint32_t default_windows;    /* how many */
+	uint32_t huge_shift;         /* the smallest pages that are larger than 64 KiB */
+	uint32_t huge_memory_shift;  /* huge pages for memory that the host has or might have */
 	uint32_t max_levels;
 	uint32_t windows_without_default; /* so many can be made when the default one is gone */
 	bool has_tce; /* windows are tables in the kernel, and memory is registered with it */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Plan tells what CreateWindow makes, and what it locks, before anything is asked of the kernel. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -185,7 +186,7 @@ static void plan_window(const struct stage *stage, const struct request *request
 	next_basic(&iter, &ret_plan->chosen);
 	next_basic(&iter, &explanation);
 	assert_true(strlen(explanation) < sizeof(ret_plan->explanation));
-	(void)strcpy(ret_plan->explanation, explanation);
+	(void)snprintf(ret_plan->explanation, sizeof(ret_plan->explanation), "%s", explanation);
 	assert_true(ret_plan->chosen == CHOSEN_NONE || ret_plan->chosen < ret_plan->count);
 	dbus_message_unref(reply);
 }

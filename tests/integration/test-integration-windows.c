@@ -99,7 +99,7 @@ static unsigned int count_windows(const struct stage *stage)
 /* Windows says what CreateWindow answered. */
 static void check_published(const struct stage *stage, struct window window)
 {
-	struct window windows[WINDOWS_MAX];
+	struct window windows[WINDOWS_MAX] = {{.start = 0}};
 	unsigned int count = read_windows(stage, windows);
 
 	for (unsigned int i = 0; i < count; i++) {
@@ -165,7 +165,7 @@ static void use_window(const struct stage *stage, struct window window)
 static void test_windows_are_published(void **state)
 {
 	const struct world *world = *state;
-	struct window windows[WINDOWS_MAX];
+	struct window windows[WINDOWS_MAX] = {{.start = 0}};
 	struct stage stage;
 
 	stage_open(&stage, world);
@@ -297,7 +297,7 @@ static void test_default_window_is_replaced(void **state)
 static void test_replacing_is_taken_back(void **state)
 {
 	const struct world *world = *state;
-	struct window windows[WINDOWS_MAX];
+	struct window windows[WINDOWS_MAX] = {{.start = 0}};
 	struct stage stage;
 
 	skip_without_tce(world);
@@ -443,7 +443,7 @@ static void check_described(const struct stage *stage, const struct window *low,
 	describe(stage, &tree);
 	property = fdt_getprop(tree.bytes, tree.node, "ibm,dma-window", &size);
 	assert_int_equal(property != NULL, low != NULL);
-	if (low) {
+	if (low && property) {
 		assert_int_equal(size, 5 * 4);
 		assert_true(cell(property, 0) >= FIRST_LIOBN);
 		assert_int_equal((uint64_t)cell(property, 1) << 32 | cell(property, 2), low->start);
@@ -451,7 +451,7 @@ static void check_described(const struct stage *stage, const struct window *low,
 	}
 	property = fdt_getprop(tree.bytes, tree.node, "linux,dma64-ddr-window-info", &size);
 	assert_int_equal(property != NULL, high != NULL);
-	if (high) {
+	if (high && property) {
 		assert_int_equal(size, DMA64_BYTES);
 		assert_int_equal((uint64_t)cell(property, 2) << 32 | cell(property, 3),
 				 high->start);
