@@ -526,7 +526,7 @@ static void test_cost_of_what_can_not_be_had(void **state)
 		    &plan);
 	assert_int_equal(plan.choice_count, 1);
 	assert_int_equal(plan.choices[0].code, ERROR_TABLE_MEMORY);
-	assert_int_equal(plan.choices[0].locked_bytes, 2 * (256 + 8) * MIB);
+	assert_int_equal(plan.choices[0].locked_bytes, UINT64_C(2) * (256 + 8) * MIB);
 	scene_close(&scene);
 }
 

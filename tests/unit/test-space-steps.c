@@ -151,7 +151,7 @@ static void fill(struct fixture *fixture, unsigned int containers, unsigned int 
 	fake_host.leaving_clears = true;
 	space_set_policy(fixture->space, &policy);
 	for (unsigned int i = 0; i < 3; i++) {
-		assert_int_equal(add_memory(fixture, 2 * i * MEMORY_SIZE, 0, NULL), 0);
+		assert_int_equal(add_memory(fixture, UINT64_C(2) * i * MEMORY_SIZE, 0, NULL), 0);
 	}
 	assert_int_equal(add_memory(fixture, 8 * MEMORY_SIZE, WORKER_MEMORY_IDENTITY, NULL), 0);
 	for (unsigned int i = 0; i < containers; i++) {

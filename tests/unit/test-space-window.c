@@ -259,7 +259,8 @@ static void test_h30_swap_within_the_limit(void **state)
 	assert_int_equal(create(&fixture, ANYWHERE, REPLACE), 0);
 	stage_close(&fixture);
 	/* Nor would it if it is there. */
-	stage_open_limited(&fixture, POWERNV, WORKER_DEFAULT_WINDOW_AUTO, 2 * TABLE_BYTES);
+	stage_open_limited(&fixture, POWERNV, WORKER_DEFAULT_WINDOW_AUTO,
+			   UINT64_C(2) * TABLE_BYTES);
 	assert_int_equal(attach(&fixture, 1), 0);
 	assert_int_equal(create(&fixture, ANYWHERE, 0), 0);
 	assert_int_equal(remove_window(&fixture, SECOND), 0);

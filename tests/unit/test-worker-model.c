@@ -46,7 +46,7 @@ static int request_change(struct fixture *fixture, struct model *model, uint32_t
 			  void (*take)(struct model *model, void *argument), void *argument)
 {
 	static struct answer own;
-	struct map_request maps[4];
+	struct map_request maps[4] = {{.id = 0}};
 	uint32_t map_count = below(model, 3) == 0 && !model->may_fail ? 4 : 0;
 	uint64_t id;
 

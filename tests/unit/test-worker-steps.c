@@ -361,7 +361,7 @@ static void test_locked_as_measured(void **state)
 	fixture_open(&fixture);
 	assert_int_equal(attach(&fixture, 0), 0);
 	assert_int_equal(create_window(&fixture, &window), 0);
-	assert_int_equal(add_memory(&fixture, 0, 16384 * 1024, NULL), 0);
+	assert_int_equal(add_memory(&fixture, 0, UINT64_C(16384) * 1024, NULL), 0);
 	assert_int_equal(counts->locked_pins, 16384 * 1024);
 	assert_int_equal(counts->locked_pins + counts->locked_tables, 25600 * 1024);
 	assert_int_equal(fixture_statistics(&fixture).locked_bytes, 25600 * 1024);
