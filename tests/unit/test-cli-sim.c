@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "cli/sim_show.h"
 #include "cli/sim_verbs.h"
 #include "common/names.h"
+#include "support/fake_service.h"
 #include "support/private_bus.h"
 #include "unit.h"
 
@@ -210,36 +210,6 @@ static DBusMessage *answer(DBusMessage *call)
 	return reply;
 }
 
-static DBusHandlerResult handle_message(DBusConnection *connection, DBusMessage *message,
-					void *userdata)
-{
-	DBusMessage *reply;
-
-	(void)userdata;
-	if (dbus_message_get_type(message) != DBUS_MESSAGE_TYPE_METHOD_CALL) {
-		return DBUS_HANDLER_RESULT_NOT_YET_HANDLED;
-	}
-	reply = answer(message);
-	(void)dbus_connection_send(connection, reply, NULL);
-	dbus_message_unref(reply);
-	return DBUS_HANDLER_RESULT_HANDLED;
-}
-
-__attribute__((noreturn)) static void run_peer(int ready)
-{
-	DBusConnection *connection;
-
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	connection = dbus_bus_get_private(DBUS_BUS_SYSTEM, NULL);
-	if (!connection || !dbus_connection_add_filter(connection, handle_message, NULL, NULL) ||
-	    dbus_bus_request_name(connection, BUS_NAME, 0, NULL) < 0 || write(ready, "", 1) != 1) {
-		_exit(1);
-	}
-	while (dbus_connection_read_write_dispatch(connection, -1)) {
-	}
-	_exit(0);
-}
-
 /* -- the test's world -- */
 
 struct world {
@@ -263,7 +233,7 @@ static int set_up(void **state)
 	world->peer = fork();
 	assert_true(world->peer >= 0);
 	if (world->peer == 0) {
-		run_peer(ready[1]);
+		fake_service_run(ready[1], answer);
 	}
 	(void)close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
