@@ -15,6 +15,8 @@
 
 #include "common/cleanup.h"
 #include "common/names.h"
+#include "policies/recovery.h"
+#include "policies/recovery_values.h"
 #include "policies/values.h"
 
 /* inih cuts longer lines without a word. */
@@ -35,17 +37,6 @@ const struct policy_folders policy_system_folders = {
 
 /* -- the object -- */
 
-int policy_new(struct policy **ret_policy)
-{
-	struct policy *policy = calloc(1, sizeof(*policy));
-
-	if (!policy) {
-		return -ENOMEM;
-	}
-	*ret_policy = policy;
-	return 0;
-}
-
 struct policy *policy_free(struct policy *policy)
 {
 	if (policy) {
@@ -53,6 +44,7 @@ struct policy *policy_free(struct policy *policy)
 			free(policy->files[i]);
 		}
 		free(policy->files);
+		free(policy->recoveries);
 		free(policy);
 	}
 	return NULL;
@@ -61,6 +53,18 @@ struct policy *policy_free(struct policy *policy)
 static void cleanup_policy(struct policy **policy)
 {
 	(void)policy_free(*policy);
+}
+
+int policy_new(struct policy **ret_policy)
+{
+	cleanup(cleanup_policy) struct policy *policy = calloc(1, sizeof(*policy));
+	size_t index;
+
+	if (!policy || recovery_section_get(policy, POLICY_DEFAULT_SET, true, &index) < 0) {
+		return -ENOMEM;
+	}
+	*ret_policy = steal_pointer(policy);
+	return 0;
 }
 
 /* The policy's own copy of a file's name, or NULL. */
@@ -80,6 +84,12 @@ static const char *keep_name(struct policy *policy, const char *name)
 
 /* -- one file's text -- */
 
+enum section {
+	SECTION_NONE, /* so far */
+	SECTION_WINDOW,
+	SECTION_RECOVERY,
+};
+
 /* Where the parser is; parsing ends at the first error. */
 struct parser {
 	struct policy *policy;
@@ -87,7 +97,8 @@ struct parser {
 	const char *next; /* of the text */
 	const char *end;
 	unsigned int line;
-	bool in_window;
+	enum section section;
+	size_t recovery; /* which one of the policy's */
 	struct error *error;
 	int code; /* of the first error */
 };
@@ -110,12 +121,36 @@ static void fail(struct parser *parser, const char *format, ...)
 				 parser->file, parser->line, text);
 }
 
+static void begin_recovery(struct parser *parser, const char *text)
+{
+	char name[POLICY_SET_NAME_MAX + 1];
+	bool is_set = false;
+	int r;
+
+	if (!recovery_parse_name(text, name, &is_set)) {
+		fail(parser, "[recovery %s] is no section; behind recovery may stand %s", text,
+		     RECOVERY_SECTION_EXPECTS);
+		return;
+	}
+	r = recovery_section_get(parser->policy, name, is_set, &parser->recovery);
+	if (r == -E2BIG) {
+		fail(parser, "there are more than %u sections [recovery NAME]",
+		     POLICY_RECOVERIES_MAX);
+	} else if (r < 0) {
+		parser->code = error_set(parser->error, ERROR_KERNEL, -r, "no memory for %s",
+					 parser->file);
+	}
+	parser->section = SECTION_RECOVERY;
+}
+
 /* A line that begins with a bracket. inih tells of sections only by their keys, and would let an
  * unknown one without any pass. */
 static void begin_section(struct parser *parser, const char *text)
 {
 	size_t length = strcspn(text + 1, "]\n");
 	const char *rest = text + 1 + length;
+	size_t word = strcspn(text + 1, " \t]");
+	char name[LINE_MAX_LENGTH + 1];
 
 	if (*rest != ']') {
 		fail(parser, "a section's name ends with a bracket");
@@ -126,33 +161,80 @@ static void begin_section(struct parser *parser, const char *text)
 		fail(parser, "there is something behind the section's name");
 		return;
 	}
-	if (length != strlen("window") || strncmp(text + 1, "window", length) != 0) {
-		fail(parser, "[%.*s] is no section; there is [window]", (int)length, text + 1);
+	(void)snprintf(name, sizeof(name), "%.*s", (int)length, text + 1);
+	if (strcmp(name, "window") == 0) {
+		parser->section = SECTION_WINDOW;
+	} else if (word == strlen(POLICY_RECOVERY_SECTION) &&
+		   strncmp(name, POLICY_RECOVERY_SECTION, word) == 0) {
+		begin_recovery(parser, name + word + strspn(name + word, " \t"));
+	} else {
+		fail(parser, "[%s] is no section; there are [window] and [recovery]", name);
+	}
+}
+
+/* Whether this file has not said that of this section before. */
+static bool claim_origin(struct parser *parser, const char *name, struct policy_origin *origin)
+{
+	if (origin->file == parser->file) {
+		fail(parser, "\"%s\" was given in line %u already", name, origin->line);
+		return false;
+	}
+	*origin = (struct policy_origin){.file = parser->file, .line = parser->line};
+	return true;
+}
+
+static void set_window_value(struct parser *parser, const char *name, const char *text)
+{
+	enum policy_key key = policy_key_find(name);
+
+	if (key == POLICY_KEY_COUNT) {
+		fail(parser, "\"%s\" is no key of [window]", name);
+	} else if (claim_origin(parser, name, &parser->policy->origins[key]) &&
+		   !policy_key_set(&parser->policy->window, key, text)) {
+		fail(parser, "%s = %s: it may be %s", name, text, policy_key_expects(key));
+	}
+}
+
+static void set_use(struct parser *parser, struct policy_recovery *recovery, const char *text)
+{
+	if (!claim_origin(parser, POLICY_USE_KEY, &recovery->use_origin)) {
 		return;
 	}
-	parser->in_window = true;
+	if (!recovery_is_set_name(text)) {
+		fail(parser, "%s = %s: it may be the name of a set, such as %s", POLICY_USE_KEY,
+		     text, POLICY_DEFAULT_SET);
+		return;
+	}
+	(void)snprintf(recovery->use, sizeof(recovery->use), "%s", text);
+}
+
+static void set_recovery_value(struct parser *parser, const char *name, const char *text)
+{
+	struct policy_recovery *recovery = &parser->policy->recoveries[parser->recovery];
+	enum policy_recovery_key key = recovery_key_find(name);
+
+	if (strcmp(name, POLICY_USE_KEY) == 0) {
+		set_use(parser, recovery, text);
+	} else if (key == POLICY_RECOVERY_KEY_COUNT) {
+		fail(parser, "\"%s\" is no key of [recovery]", name);
+	} else if (claim_origin(parser, name, &recovery->origins[key]) &&
+		   !recovery_key_set(&recovery->values, key, text)) {
+		fail(parser, "%s = %s: it may be %s", name, text, recovery_key_expects(key).text);
+	}
 }
 
 static void set_value(struct parser *parser, const char *name, const char *text)
 {
-	enum policy_key key = policy_key_find(name);
-	struct policy_origin *origin;
-
-	if (!parser->in_window) {
+	switch (parser->section) {
+	case SECTION_NONE:
 		fail(parser, "\"%s\" stands in no section", name);
-		return;
-	}
-	if (key == POLICY_KEY_COUNT) {
-		fail(parser, "\"%s\" is no key of [window]", name);
-		return;
-	}
-	origin = &parser->policy->origins[key];
-	if (origin->file == parser->file) {
-		fail(parser, "\"%s\" was given in line %u already", name, origin->line);
-	} else if (!policy_key_set(&parser->policy->window, key, text)) {
-		fail(parser, "%s = %s: it may be %s", name, text, policy_key_expects(key));
-	} else {
-		*origin = (struct policy_origin){.file = parser->file, .line = parser->line};
+		break;
+	case SECTION_WINDOW:
+		set_window_value(parser, name, text);
+		break;
+	case SECTION_RECOVERY:
+		set_recovery_value(parser, name, text);
+		break;
 	}
 }
 
@@ -344,17 +426,17 @@ int policy_load(const struct policy_folders *folders, struct policy **ret_policy
 		struct error *error)
 {
 	cleanup(cleanup_policy) struct policy *policy = NULL;
+	int r = 0;
 
 	if (policy_new(&policy) < 0) {
 		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the policy");
 	}
-	for (size_t i = 0; i < folders->count; i++) {
-		int r = load_folder(policy, folders->paths[i], folders->must_exist, error);
-
-		if (r) {
-			return r;
-		}
+	for (size_t i = 0; r == 0 && i < folders->count; i++) {
+		r = load_folder(policy, folders->paths[i], folders->must_exist, error);
 	}
-	*ret_policy = steal_pointer(policy);
-	return 0;
+	r = r ? r : policy_check(policy, error);
+	if (r == 0) {
+		*ret_policy = steal_pointer(policy);
+	}
+	return r;
 }

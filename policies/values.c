@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "policies/values.h"
 
-#include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/range.h"
+#include "policies/words.h"
 
 #define WORD_SIZE 32U
 
@@ -19,11 +18,6 @@
 
 /* A table is made of whole pages. */
 #define TABLE_PIECE_LEAST UINT64_C(0x1000)
-
-struct word {
-	const char *text;
-	uint32_t value;
-};
 
 static const struct word sharing_words[] = {
 	{"auto", POLICY_SHARING_AUTO},
@@ -59,32 +53,6 @@ static const char *const iommu_types[] = {"spapr-tce-v2", "spapr-tce", "type1v2"
 
 /* -- words -- */
 
-static const struct word *find_word(const struct word *words, const char *text)
-{
-	while (words->text && strcmp(words->text, text) != 0) {
-		words++;
-	}
-	return words->text ? words : NULL;
-}
-
-static const char *word_of(const struct word *words, uint32_t value)
-{
-	while (words->text && words->value != value) {
-		words++;
-	}
-	return words->text ? words->text : "";
-}
-
-static bool set_word(const struct word *words, const char *text, uint32_t *value)
-{
-	const struct word *word = find_word(words, text);
-
-	if (word) {
-		*value = word->value;
-	}
-	return word != NULL;
-}
-
 /* The next word of a list; false at its end. A word that is too long for any value is cut, which
  * leaves it one that no list has. */
 static bool next_word(const char **text, char ret_word[static WORD_SIZE])
@@ -96,65 +64,6 @@ static bool next_word(const char **text, char ret_word[static WORD_SIZE])
 		       start);
 	*text = start + length;
 	return length > 0;
-}
-
-/* -- numbers -- */
-
-static const char suffixes[] = "KMGT";
-
-/* What a suffix multiplies by, as a power of two; -1 for what is none. */
-static int suffix_shift(const char *suffix)
-{
-	const char *found = strchr(suffixes, suffix[0]);
-
-	if (suffix[0] == '\0') {
-		return 0;
-	}
-	return found && suffix[1] == '\0' ? 10 * (int)(found - suffixes + 1) : -1;
-}
-
-/* "65536", "0x10000" or "64K"; not 0. strtoull alone would take signs, blanks and octal too. */
-static bool parse_number(const char *text, uint64_t *ret_value)
-{
-	bool hex = text[0] == '0' && text[1] == 'x';
-	unsigned int base = hex ? 16 : 10;
-	uint64_t value = 0;
-	int shift;
-
-	text += hex ? 2 : 0;
-	if (!isxdigit((unsigned char)*text)) {
-		return false;
-	}
-	for (; hex ? isxdigit((unsigned char)*text) : isdigit((unsigned char)*text); text++) {
-		unsigned int digit =
-			isdigit((unsigned char)*text)
-				? (unsigned int)(*text - '0')
-				: (unsigned int)(tolower((unsigned char)*text) - 'a' + 10);
-
-		if (__builtin_mul_overflow(value, base, &value) ||
-		    __builtin_add_overflow(value, digit, &value)) {
-			return false;
-		}
-	}
-	shift = suffix_shift(text);
-	if (shift < 0 || value == 0 || value > UINT64_MAX >> shift) {
-		return false;
-	}
-	*ret_value = value << shift;
-	return true;
-}
-
-/* With the largest suffix that leaves it whole. */
-static void print_number(uint64_t value, char *ret_text, size_t size)
-{
-	char suffix[2] = "";
-	const char *next = suffixes;
-
-	while (*next && value >> 10 << 10 == value) {
-		value >>= 10;
-		suffix[0] = *next++;
-	}
-	(void)snprintf(ret_text, size, "%" PRIu64 "%s", value, suffix);
 }
 
 /* -- values -- */
@@ -184,7 +93,7 @@ static bool set_sharing(struct window_policy *window, const char *text)
 {
 	uint32_t value = 0;
 
-	if (!set_word(sharing_words, text, &value)) {
+	if (!word_parse(sharing_words, text, &value)) {
 		return false;
 	}
 	window->sharing = (enum policy_sharing)value;
@@ -198,7 +107,7 @@ static void print_sharing(const struct window_policy *window, char *ret_text, si
 
 static bool set_default_window(struct window_policy *window, const char *text)
 {
-	return set_word(default_window_words, text, &window->worker.default_window);
+	return word_parse(default_window_words, text, &window->worker.default_window);
 }
 
 static void print_default_window(const struct window_policy *window, char *ret_text, size_t size)
@@ -216,7 +125,7 @@ static bool set_page_sizes(struct window_policy *window, const char *text)
 		while (next_word(&text, word)) {
 			uint64_t page = 0;
 
-			if (!parse_number(word, &page) || !is_power_of_two(page) ||
+			if (!quantity_parse(word, &page) || !is_power_of_two(page) ||
 			    page < PAGE_SIZE_LEAST || page > PAGE_SIZE_MOST) {
 				return false;
 			}
@@ -242,7 +151,7 @@ static void print_page_sizes(const struct window_policy *window, char *ret_text,
 	for (; sizes != 0; sizes &= sizes - 1) {
 		char number[WORD_SIZE];
 
-		print_number(sizes & -sizes, number, sizeof(number));
+		quantity_print(sizes & -sizes, number, sizeof(number));
 		used += (size_t)snprintf(ret_text + used, size - used, "%s%s", used > 0 ? " " : "",
 					 number);
 	}
@@ -251,11 +160,13 @@ static void print_page_sizes(const struct window_policy *window, char *ret_text,
 /* A number that may be left to the program. */
 static bool set_limit(uint64_t *limit, const char *text)
 {
-	if (strcmp(text, "auto") == 0) {
-		*limit = 0;
-		return true;
+	uint64_t value = 0;
+
+	if (strcmp(text, "auto") != 0 && (!quantity_parse(text, &value) || value == 0)) {
+		return false;
 	}
-	return parse_number(text, limit);
+	*limit = value;
+	return true;
 }
 
 static void print_limit(uint64_t limit, char *ret_text, size_t size)
@@ -263,7 +174,7 @@ static void print_limit(uint64_t limit, char *ret_text, size_t size)
 	if (limit == 0) {
 		(void)snprintf(ret_text, size, "auto");
 	} else {
-		print_number(limit, ret_text, size);
+		quantity_print(limit, ret_text, size);
 	}
 }
 
@@ -296,7 +207,7 @@ static void print_table_piece(const struct window_policy *window, char *ret_text
 
 static bool set_shared_detach(struct window_policy *window, const char *text)
 {
-	return set_word(detach_words, text, &window->worker.replay_shared);
+	return word_parse(detach_words, text, &window->worker.replay_shared);
 }
 
 static void print_shared_detach(const struct window_policy *window, char *ret_text, size_t size)
@@ -314,7 +225,7 @@ static bool set_memory_files(struct window_policy *window, const char *text)
 	while (next_word(&text, word)) {
 		uint32_t flag = 0;
 
-		if (!set_word(memory_words, word, &flag)) {
+		if (!word_parse(memory_words, word, &flag)) {
 			return false;
 		}
 		memory |= flag;

@@ -128,7 +128,14 @@ static void test_policies_cut_off_and_turned_over(void **state)
 		"container-sharing = yes\ndefault-window: swap\n"
 		"page-sizes = 4K 0x10000 16M 1G\nmost-tces = 256M\r\n"
 		"table-piece = 4194304\n\tshared-detach = replay\n"
-		"memory-files = sealed unsealed hugetlbfs tmpfs\n";
+		"memory-files = sealed unsealed hugetlbfs tmpfs\n"
+		"[recovery]\nidle-poll = 500ms\nfast-poll: 50ms ; soon\nfast-poll-for = 0s\n"
+		"vote-timeout = 1min\nnormal-timeout = 30s\nhost-timeout = 1h\n"
+		"[recovery slow] # a set\nuse = default\nhold = 500ms\nsettle = 5s\n"
+		"retry-pause = 10s\nreset-tries = 0x5\noperation-timeout = 600s\n"
+		"[recovery 8086:10d3]\nuse = slow\nmode = manual\ninjection = yes\n"
+		"[recovery pe 0001:fd]\nfirst-reset = fundamental\nescalate = no\n"
+		"most-freezes = 0\nfreeze-window = 24h\n";
 	const uint8_t *data = (const uint8_t *)text;
 	struct error error;
 

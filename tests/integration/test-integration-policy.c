@@ -15,13 +15,6 @@
 
 #define SHARED "[window]\ncontainer-sharing = yes\n"
 
-/* Each test leaves the defaults behind. */
-static int forget_policy(void **state)
-{
-	set_policy(*state, "", NULL);
-	return 0;
-}
-
 /* An address space with memory and, where a group is named, that group. */
 static char *space_with_memory(const struct world *world, const char *device, int fd)
 {
@@ -77,7 +70,11 @@ static void test_reload_of_a_bad_file(void **state)
 	} cases[] = {
 		{"[window]\n\nmemory-files = any\n", "test.conf:3: memory-files = any: it may be"},
 		{"[window]\nmemory-file = sealed\n", "test.conf:2: \"memory-file\" is no key"},
-		{"[recovery]\n", "test.conf:1: [recovery] is no section"},
+		{"[recover]\n", "test.conf:1: [recover] is no section"},
+		{"[window]\nmemory-files = sealed\n[recovery]\nhold = 99ms\n",
+		 "test.conf:4: hold = 99ms: it may be"},
+		{"[recovery]\nuse = missing\n[window]\nmemory-files = sealed\n",
+		 "test.conf:2: use = missing: there is no [recovery missing]"},
 		{"[window]\nmemory-files = sealed\nshared-detach\n", "test.conf:3: neither"},
 	};
 	const struct world *world = *state;

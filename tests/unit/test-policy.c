@@ -183,6 +183,7 @@ static void expect_defect(const char *folder, const char *name)
 	FILE *file;
 	size_t size;
 	int length;
+	int r;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
 	file = fopen(path, "re");
@@ -193,7 +194,10 @@ static void expect_defect(const char *folder, const char *name)
 	assert_int_equal(strncmp(text, EXPECT, strlen(EXPECT)), 0);
 	length = (int)strcspn(text + strlen(EXPECT), "\n");
 	(void)snprintf(wanted, sizeof(wanted), "%s:%.*s", name, length, text + strlen(EXPECT));
-	assert_int_equal(policy_parse(policy, name, text, size, &error), ERROR_INVALID_ARGUMENT);
+	r = policy_parse(policy, name, text, size, &error);
+	if ((r ? r : policy_check(policy, &error)) != ERROR_INVALID_ARGUMENT) {
+		fail_msg("%s is taken", name);
+	}
 	if (!strstr(error.text, wanted)) {
 		fail_msg("\"%s\" is not in \"%s\"", wanted, error.text);
 	}
@@ -215,7 +219,7 @@ static void test_defects(void **state)
 		}
 	}
 	(void)closedir(folder);
-	assert_true(count > 40);
+	assert_true(count > 100);
 }
 
 /* -- folders -- */
@@ -406,25 +410,40 @@ static void read_shipped(char *ret_text, size_t size, bool only_comments)
 	(void)fclose(file);
 }
 
+/* Whether all keys were given, or none. */
+static void expect_origins(const struct policy *policy, bool given)
+{
+	assert_int_equal(policy->recovery_count, 1);
+	for (unsigned int key = 0; key < POLICY_KEY_COUNT; key++) {
+		assert_int_equal(policy->origins[key].file != NULL, given);
+	}
+	for (unsigned int key = 0; key < POLICY_RECOVERY_KEY_COUNT; key++) {
+		assert_int_equal(policy->recoveries[0].origins[key].file != NULL, given);
+	}
+}
+
 /* It changes nothing, and says of each key what the default is. */
 static void test_shipped_file(void **state)
 {
 	static const struct window_policy zero;
-	char text[8192];
+	const struct recovery_policy recovery = RECOVERY_POLICY_DEFAULT;
+	char text[16384];
 	struct policy *policy;
 
 	(void)state;
 	read_shipped(text, sizeof(text), true);
 	policy = parse(text);
-	for (unsigned int key = 0; key < POLICY_KEY_COUNT; key++) {
-		assert_null(policy->origins[key].file);
-	}
+	expect_origins(policy, false);
 	(void)policy_free(policy);
 	read_shipped(text, sizeof(text), false);
 	policy = parse(text);
+	expect_origins(policy, true);
 	assert_memory_equal(&policy->window, &zero, sizeof(zero));
-	for (unsigned int key = 0; key < POLICY_KEY_COUNT; key++) {
-		assert_non_null(policy->origins[key].file);
+	for (unsigned int i = 0; i < POLICY_RECOVERY_KEY_COUNT; i++) {
+		enum policy_recovery_key key = (enum policy_recovery_key)i;
+
+		assert_string_equal(policy_recovery_format(&policy->recoveries[0].values, key).text,
+				    policy_recovery_format(&recovery, key).text);
 	}
 	(void)policy_free(policy);
 }

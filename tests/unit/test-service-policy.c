@@ -165,6 +165,13 @@ static void test_reload(void **state)
 	assert_non_null(strstr(text, "/policies/test.conf:4: \"faults\" is no key"));
 	expect_told(space, 0x10000, 3);
 	assert_int_equal(stage.manager->policy.sharing, POLICY_SHARING_AUTO);
+	/* Nor does a good section apply beside a bad one. */
+	write_file(stage.policies, "test.conf",
+		   "[window]\npage-sizes = 2M\n[recovery]\nuse = missing\n");
+	text = bus_fixture_call_fails(stage.bus, reload_message(),
+				      BUS_ERROR_PREFIX "InvalidArgument");
+	assert_non_null(strstr(text, "/policies/test.conf:4: use = missing: there is no"));
+	expect_told(space, 0x10000, 3);
 	/* With an empty file there are the defaults again. */
 	write_file(stage.policies, "test.conf", "");
 	succeed(reload_message());
