@@ -568,6 +568,15 @@ void sim_config_space_enable_messages(struct sim_config_space *space, unsigned i
 	}
 }
 
+bool sim_config_space_sends(const struct sim_config_space *space, unsigned int index)
+{
+	bool is_msi = index == VFIO_PCI_MSI_IRQ_INDEX;
+	size_t at = is_msi ? space->msi_at : space->msix_at;
+	uint16_t bit = is_msi ? PCI_MSI_FLAGS_ENABLE : PCI_MSIX_FLAGS_ENABLE;
+
+	return at != 0 && config_get_16(space->physical + at + PCI_MSI_FLAGS) & bit;
+}
+
 void sim_config_space_set_pending(struct sim_config_space *space, bool pending)
 {
 	if (pending) {

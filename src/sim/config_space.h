@@ -95,6 +95,10 @@ unsigned int sim_config_space_count_irqs(const struct sim_config_space *space, u
 void sim_config_space_enable_messages(struct sim_config_space *space, unsigned int index,
 				      unsigned int count);
 
+/* Whether the function itself has MSI or MSI-X enabled: not after a reset that nobody saves the
+ * registers from, whatever the kernel believes. */
+bool sim_config_space_sends(const struct sim_config_space *space, unsigned int index);
+
 /* The interrupt line is asserted, or not. */
 void sim_config_space_set_pending(struct sim_config_space *space, bool pending);
 

@@ -233,7 +233,6 @@ static uint32_t detach(struct sim_group *group)
 		}
 	}
 	sim_lpar_release_ownership(sim_lpar_of(group));
-	sim_eeh_handle_release(group);
 	blocks = container->blocks;
 	container->blocks = 0;
 	unref_container(container);

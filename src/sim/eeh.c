@@ -243,23 +243,6 @@ void sim_eeh_handle_device_close(struct sim_group *group)
 	sim_eeh_handle_device_open(group);
 }
 
-/* eeh_handle_normal_event, which ends with a full reset. */
-void sim_eeh_handle_release(struct sim_group *group)
-{
-	struct sim_pe_state *pe = &group->pe;
-	struct change change = change_begin(group);
-
-	if (pe->unavailable || pe->host_recovers || !(pe->io_stopped || pe->dma_stopped)) {
-		return;
-	}
-	sim_group_reset_functions(group);
-	pe->io_stopped = false;
-	pe->dma_stopped = false;
-	pe->reset_asserted = false;
-	pe->isolated = false;
-	change_end(&change);
-}
-
 /* freezing */
 
 static void freeze(struct sim_group *group, bool io, bool dma)

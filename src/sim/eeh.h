@@ -8,8 +8,8 @@
  *   isolated  the kernel has noticed a freeze of both. Thawing doesn't end that: only a reset, or
  *             a change of owner while the PE is frozen.
  *   thawing   opening and closing a device, ENABLE and DEACTIVATE clear a freeze (H45).
- *   host      recovers the PEs that aren't passed through. Here it begins with that when a group is
- *             let go, and takes no time; a kernel begins when it notices, which may be before.
+ *   host      recovers the PEs that aren't passed through, when it notices. What is frozen when its
+ *             group is let go stays so, for nobody reads from it: the next owner finds it frozen.
  *   silence   of a PE that is passed through the kernel tells nobody: no interrupt, no uevent
  *             (H46). Its sysfs file shows it, and who asks is told.
  */
@@ -72,10 +72,6 @@ const char *sim_eeh_find_dma_obstacle(const struct sim_group *group);
 /* A device of the group is opened (before it is reset), or closed. Does nothing without EEH. */
 void sim_eeh_handle_device_open(struct sim_group *group);
 void sim_eeh_handle_device_close(struct sim_group *group);
-
-/* The group leaves its container, with none of its devices open: the host recovers a PE that is
- * frozen still. */
-void sim_eeh_handle_release(struct sim_group *group);
 
 /* The two words of the file eeh_pe_state in sysfs: the firmware's flags, and the kernel's. Looking
  * is enough for the kernel to notice a freeze. */

@@ -9,6 +9,7 @@
 #include "common/cleanup.h"
 #include "sim/eeh.h"
 #include "sim/event.h"
+#include "sim/msix.h"
 
 /* Which POWER8's bridges have, and later ones don't. */
 #define PHB3_PAGE_SIZE (UINT64_C(1) << 24)
@@ -136,6 +137,7 @@ void sim_function_reset_registers(struct sim_function *function)
 {
 	if (function->registers) {
 		sim_registers_reset(function);
+		sim_msix_present(function);
 	}
 	function->needs_reset = false;
 }

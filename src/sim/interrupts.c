@@ -9,6 +9,7 @@
 #include "common/cleanup.h"
 #include "sim/event.h"
 #include "sim/function.h"
+#include "sim/msix.h"
 
 _Static_assert(VFIO_PCI_NUM_IRQS == 5, "SIM_INTERRUPTS_NONE");
 
@@ -257,6 +258,7 @@ void sim_interrupts_send(struct sim_function *function, unsigned int vector)
 	const struct sim_interrupts *interrupts = &function->interrupts;
 
 	if (sim_interrupts_has_messages(function) &&
+	    sim_config_space_sends(function->config, interrupts->kind) &&
 	    sim_config_space_masters_bus(function->config) &&
 	    vector < count_of(function, interrupts->kind)) {
 		sim_event_signal(interrupts->message[vector]);
@@ -273,6 +275,9 @@ static void disable_messages(struct sim_function *function)
 	free(interrupts->message);
 	interrupts->message = NULL;
 	interrupts->allocated = 0;
+	if (interrupts->kind == VFIO_PCI_MSIX_IRQ_INDEX) {
+		sim_msix_mask(function);
+	}
 	sim_config_space_enable_messages(function->config, interrupts->kind, 0);
 	interrupts->kind = VFIO_PCI_NUM_IRQS;
 }
@@ -297,38 +302,55 @@ static int enable_messages(const struct change *change)
 	interrupts->kind = change->index;
 	interrupts->allocated = change->start + change->count;
 	sim_config_space_enable_messages(function->config, change->index, interrupts->allocated);
+	if (change->index == VFIO_PCI_MSIX_IRQ_INDEX) {
+		sim_msix_present(function);
+	}
 	return 0;
 }
 
-/* vfio_msi_set_vector_signal: the old eventfd goes first, whatever comes then. */
+static void drop_message(const struct change *change, uint32_t vector)
+{
+	int *message = &change->function->interrupts.message[vector];
+
+	if (*message >= 0 && change->index == VFIO_PCI_MSIX_IRQ_INDEX) {
+		sim_msix_set(change->function, vector, true);
+	}
+	cleanup_fd(message);
+}
+
+/* vfio_msi_set_vector_signal: the old eventfd goes first, whatever comes then. The table's entry is
+ * written again, for a reset may have emptied it. */
 static int set_message(const struct change *change, uint32_t vector, int32_t index)
 {
 	struct sim_interrupts *interrupts = &change->function->interrupts;
 	bool had_one = interrupts->message[vector] >= 0;
 	bool dynamic =
 		change->index == VFIO_PCI_MSIX_IRQ_INDEX && has_dynamic_messages(change->function);
+	int r;
 
-	cleanup_fd(&interrupts->message[vector]);
+	drop_message(change, vector);
 	if (index == SIM_FD_MINUS_ONE) {
 		return 0;
 	}
 	if (!had_one && vector >= interrupts->allocated && !dynamic) {
 		return -EINVAL;
 	}
-	return sim_event_take(change->argument, index, &interrupts->message[vector]);
+	r = sim_event_take(change->argument, index, &interrupts->message[vector]);
+	if (r == 0 && change->index == VFIO_PCI_MSIX_IRQ_INDEX) {
+		sim_msix_set(change->function, vector, false);
+	}
+	return r;
 }
 
 /* vfio_msi_set_block: after a failure none of the block is left. */
 static int set_messages(const struct change *change)
 {
-	struct sim_interrupts *interrupts = &change->function->interrupts;
-
 	for (uint32_t i = 0; i < change->count; i++) {
 		int r = set_message(change, change->start + i, eventfd_at(change, i));
 
 		if (r < 0) {
 			for (uint32_t done = 0; done <= i; done++) {
-				cleanup_fd(&interrupts->message[change->start + done]);
+				drop_message(change, change->start + done);
 			}
 			return r;
 		}

@@ -15,6 +15,7 @@
 #include "common/cleanup.h"
 #include "common/range.h"
 #include "sim/function.h"
+#include "sim/msix.h"
 #include "sim/protocol.h"
 
 _Static_assert(SIM_FIRST_EXTRA == VFIO_PCI_NUM_REGIONS, "vendors' regions come after PCI's");
@@ -56,6 +57,23 @@ static const struct sim_behaviour *behaviour_of(const struct sim_function *funct
 	return region == 0 ? function->registers->behaviour : NULL;
 }
 
+/* The bytes of a region that are the MSI-X table: none in most. */
+static void find_table(const struct sim_function *function, unsigned int region,
+		       uint64_t *ret_start, uint64_t *ret_end)
+{
+	unsigned int bar = 0;
+	uint64_t offset = 0;
+	uint64_t size = 0;
+
+	*ret_start = 0;
+	*ret_end = 0;
+	if (sim_config_space_find_msix_table(function->config, &bar, &offset, &size) &&
+	    bar == region) {
+		*ret_start = offset;
+		*ret_end = offset + size;
+	}
+}
+
 /* A region's file, made if need be. 0 or -errno. */
 static int require_file(struct sim_function *function, unsigned int region)
 {
@@ -63,6 +81,8 @@ static int require_file(struct sim_function *function, unsigned int region)
 	struct sim_region_file *file = &function->registers->file[region];
 	uint64_t size = sim_registers_size(function->device, region);
 	uint64_t page = page_size(function);
+	uint64_t start;
+	uint64_t end;
 
 	if (file->fd >= 0) {
 		return 0;
@@ -78,6 +98,10 @@ static int require_file(struct sim_function *function, unsigned int region)
 	}
 	if (behaviour) {
 		behaviour->present(function, function->registers->state);
+	}
+	find_table(function, region, &start, &end);
+	if (end > start) {
+		sim_msix_present(function);
 	}
 	return 0;
 }
@@ -230,22 +254,38 @@ struct sim_registers *sim_registers_free(struct sim_registers *registers)
 	return NULL;
 }
 
-static void clear(struct sim_region_file *file)
+static void clear_range(struct sim_region_file *file, uint64_t begin, uint64_t end)
 {
-	if (file->kept) {
-		memset(file->kept, 0, file->size);
-	} else if (file->fd >= 0) {
-		(void)fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-				(off_t)file->size);
+	end = MIN(end, file->size);
+	if (begin >= end) {
+		return;
 	}
+	if (file->kept) {
+		memset(file->kept + begin, 0, end - begin);
+	} else if (file->fd >= 0) {
+		(void)fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)begin,
+				(off_t)(end - begin));
+	}
+}
+
+/* All but the MSI-X table, which no register of the function's own resets. */
+static void clear(struct sim_function *function, unsigned int region)
+{
+	struct sim_region_file *file = &function->registers->file[region];
+	uint64_t start;
+	uint64_t end;
+
+	find_table(function, region, &start, &end);
+	clear_range(file, 0, start);
+	clear_range(file, end, file->size);
 }
 
 void sim_registers_reset(struct sim_function *function)
 {
 	struct sim_registers *registers = function->registers;
 
-	for (size_t i = 0; i < registers->count; i++) {
-		clear(&registers->file[i]);
+	for (unsigned int i = 0; i < registers->count; i++) {
+		clear(function, i);
 	}
 	if (registers->behaviour) {
 		registers->behaviour->reset(function, registers->state);
@@ -422,22 +462,6 @@ static size_t find_width(uint64_t offset, size_t left)
 	return width;
 }
 
-/* The MSI-X table can't be reached so: reads are all ones, writes are lost. */
-static void find_excluded(const struct access *access, uint64_t *ret_start, uint64_t *ret_end)
-{
-	unsigned int bar = 0;
-	uint64_t offset = 0;
-	uint64_t size = 0;
-
-	*ret_start = 0;
-	*ret_end = 0;
-	if (sim_config_space_find_msix_table(access->function->config, &bar, &offset, &size) &&
-	    bar == access->region) {
-		*ret_start = offset;
-		*ret_end = offset + size;
-	}
-}
-
 static ssize_t move(const struct access *access, uint64_t offset, size_t size)
 {
 	const struct sim_function *function = access->function;
@@ -445,7 +469,8 @@ static ssize_t move(const struct access *access, uint64_t offset, size_t size)
 	uint64_t end;
 	size_t width;
 
-	find_excluded(access, &start, &end);
+	/* The MSI-X table can't be reached so: reads are all ones, writes are lost. */
+	find_table(function, access->region, &start, &end);
 	for (size_t done = 0; done < size; done += width) {
 		uint64_t at = offset + done;
 

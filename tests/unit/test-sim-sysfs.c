@@ -2,6 +2,8 @@
 /* The simulated hosts' sysfs trees against the listings of the lab's hosts. */
 #include <fcntl.h>
 #include <libfdt.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -457,6 +459,50 @@ static void test_eeh_state(void **state)
 	expect_none(tree, "devices/pci0000:00/0000:00:00.0/0000:01:00.0");
 }
 
+struct writer {
+	struct tree *tree;
+	size_t device;
+	atomic_bool ends;
+	int result;
+};
+
+static void *write_on(void *userdata)
+{
+	static const uint32_t words[][2] = {{0, 0x801}, {0x78, 0x800}};
+	struct writer *writer = userdata;
+
+	for (unsigned int i = 0; writer->result == 0 && !writer->ends; i++) {
+		writer->result = sim_sysfs_write_eeh_state(writer->tree->root, writer->tree->host,
+							   writer->device, words[i % 2]);
+	}
+	return NULL;
+}
+
+/* A kernel's file is never half written. */
+static void test_eeh_state_is_whole_at_any_time(void **state)
+{
+	struct writer writer = {.tree = *state};
+	char path[PATH_MAX];
+	unsigned int wrong = 0;
+	pthread_t thread;
+
+	writer.device = find_device(writer.tree, "0000:01:00.0");
+	(void)snprintf(path, sizeof(path), "%s/bus/pci/devices/0000:01:00.0/eeh_pe_state",
+		       writer.tree->root);
+	assert_int_equal(pthread_create(&thread, NULL, write_on, &writer), 0);
+	for (unsigned int i = 0; i < 20000; i++) {
+		char text[64] = "";
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		wrong += fd < 0 || read(fd, text, sizeof(text)) != 22;
+		(void)close(fd);
+	}
+	writer.ends = true;
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(writer.result, 0);
+	assert_int_equal(wrong, 0);
+}
+
 static void test_no_eeh_state_without_eeh(void **state)
 {
 	struct tree *tree = *state;
@@ -484,6 +530,7 @@ int main(void)
 		TEST(test_bridge_takes_along_what_is_below),
 		TEST_ON(pseries, test_group_of_an_lpar_stays),
 		TEST(test_eeh_state),
+		TEST(test_eeh_state_is_whole_at_any_time),
 		TEST_ON(pseries, test_no_eeh_state_without_eeh),
 		TEST(test_groups),
 		TEST(test_device_files),
