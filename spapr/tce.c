@@ -47,14 +47,26 @@ static const struct refusal unmap_refusals[] = {
 
 /* capabilities */
 
+static struct range_text info_window_format(const struct vfio_iommu_spapr_tce_info *info)
+{
+	return range_format((struct range){info->dma32_window_start, info->dma32_window_size});
+}
+
+static int ask_info(const struct container *container, struct vfio_iommu_spapr_tce_info *ret_info)
+{
+	*ret_info = (struct vfio_iommu_spapr_tce_info){.argsz = sizeof(*ret_info)};
+	return kernel_ioctl(container->kernel, container->fd, VFIO_IOMMU_SPAPR_TCE_GET_INFO,
+			    ret_info);
+}
+
 int tce_read_info(struct tce *tce, struct vfio_iommu_spapr_tce_info *ret_info, struct error *error)
 {
 	struct container *container = &tce->container;
 	struct container_capabilities *capabilities = &container->capabilities;
-	struct vfio_iommu_spapr_tce_info info = {.argsz = sizeof(info)};
+	struct vfio_iommu_spapr_tce_info info;
 	int r;
 
-	r = kernel_ioctl(container->kernel, container->fd, VFIO_IOMMU_SPAPR_TCE_GET_INFO, &info);
+	r = ask_info(container, &info);
 	if (r != 0) {
 		return refusal_set(error, info_refusals, r, "windows of group %" PRIu32,
 				   container->groups[0].number);
@@ -70,7 +82,42 @@ int tce_read_info(struct tce *tce, struct vfio_iommu_spapr_tce_info *ret_info, s
 	capabilities->leaving_clears = true;
 	r = kernel_ioctl_value(container->kernel, container->fd, VFIO_CHECK_EXTENSION, VFIO_EEH);
 	capabilities->eeh = r > 0;
+	tce->info = info;
 	*ret_info = info;
+	return 0;
+}
+
+static bool is_same_info(const struct vfio_iommu_spapr_tce_info *a,
+			 const struct vfio_iommu_spapr_tce_info *b)
+{
+	return a->flags == b->flags && a->dma32_window_start == b->dma32_window_start &&
+	       a->dma32_window_size == b->dma32_window_size && a->ddw.pgsizes == b->ddw.pgsizes &&
+	       a->ddw.max_dynamic_windows_supported == b->ddw.max_dynamic_windows_supported &&
+	       a->ddw.levels == b->ddw.levels;
+}
+
+int tce_verify(const struct container *container, struct error *error)
+{
+	const struct vfio_iommu_spapr_tce_info *was = &tce_of_const(container)->info;
+	struct vfio_iommu_spapr_tce_info is;
+	int r = ask_info(container, &is);
+
+	if (r != 0) {
+		return error_set(error, ERROR_RECOVERY_FAILED, r < 0 ? -r : 0,
+				 "the kernel doesn't tell the windows of container %" PRIu32
+				 " (%s) any more",
+				 container->id, container_groups_format(container).text);
+	}
+	if (!is_same_info(was, &is)) {
+		return error_set(
+			error, ERROR_RECOVERY_FAILED, 0,
+			"container %" PRIu32 " (%s) had a default window %s and page sizes "
+			"0x%" PRIx64 " in %" PRIu32 " levels, and now it is %s, 0x%" PRIx64
+			" and %" PRIu32,
+			container->id, container_groups_format(container).text,
+			info_window_format(was).text, (uint64_t)was->ddw.pgsizes, was->ddw.levels,
+			info_window_format(&is).text, (uint64_t)is.ddw.pgsizes, is.ddw.levels);
+	}
 	return 0;
 }
 

@@ -58,6 +58,7 @@
  */
 #pragma once
 
+#include <linux/vfio.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -91,6 +92,7 @@ struct tce_version {
 struct tce {
 	struct container container; /* must be first */
 	const struct tce_version *version;
+	struct vfio_iommu_spapr_tce_info info; /* what the kernel said at the start */
 	struct window_set windows;
 };
 
@@ -106,8 +108,6 @@ static inline const struct tce *tce_of_const(const struct container *container)
 
 /* VFIO_SET_IOMMU (tce_iommu_attach_group, tce_iommu_take_ownership) */
 extern const struct refusal tce_set_iommu_refusals[];
-
-struct vfio_iommu_spapr_tce_info;
 
 /*
  * Ask what the host has, and fill in what the capabilities of both versions say alike: the default
@@ -131,3 +131,7 @@ int tce_unmap(struct container *container, struct range iova, struct error *erro
 uint64_t tce_locked_bytes(const struct container *container);
 uint64_t tce_pending_bytes(const struct container *container);
 uint64_t tce_leaked_bytes(const struct container *container);
+
+/* Whether the kernel still says the same of the host's windows (VFIO_IOMMU_SPAPR_TCE_GET_INFO).
+ * What it holds in them it doesn't tell. ERROR_RECOVERY_FAILED */
+int tce_verify(const struct container *container, struct error *error);

@@ -170,6 +170,7 @@ static const struct container_operations tce_v1_operations = {
 	.locked_bytes = tce_v1_locked_bytes,
 	.pending_bytes = tce_pending_bytes,
 	.leaked_bytes = tce_leaked_bytes,
+	.verify = tce_verify,
 	.free = tce_v1_free,
 };
 

@@ -102,6 +102,7 @@ static const struct container_operations tce_v2_operations = {
 	.locked_bytes = tce_locked_bytes,
 	.pending_bytes = tce_pending_bytes,
 	.leaked_bytes = tce_leaked_bytes,
+	.verify = tce_verify,
 	.free = tce_v2_free,
 };
 

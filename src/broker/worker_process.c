@@ -24,6 +24,7 @@
 struct pending {
 	worker_answer_handler handler;
 	void *userdata;
+	enum worker_request_type type;
 	uint32_t generation; /* makes the id of a slot's next request another one */
 };
 
@@ -55,33 +56,43 @@ struct worker_process {
 	unsigned int unsent_fds;
 };
 
-/* Any reply with fds or more than this breaks the protocol. */
+/* A reply with more than this breaks the protocol. */
 static _Alignas(uint64_t) char receive_buffer[WORKER_MESSAGE_MAX];
 
 /* -- pending requests -- */
 
-static uint64_t pending_add(struct worker_process *worker, worker_answer_handler handler,
-			    void *userdata)
+static uint64_t pending_add(struct worker_process *worker, enum worker_request_type type,
+			    worker_answer_handler handler, void *userdata)
 {
 	uint32_t slot = worker->free_slots[--worker->free_count];
 	struct pending *pending = &worker->pending[slot];
 
 	pending->handler = handler;
 	pending->userdata = userdata;
+	pending->type = type;
 	pending->generation++;
 	return (uint64_t)pending->generation << 32 | slot;
 }
 
-static bool pending_take(struct worker_process *worker, uint64_t id, struct pending *ret_pending)
+/* NULL: nobody waits for that. */
+static struct pending *pending_find(struct worker_process *worker, uint64_t id)
 {
 	uint32_t slot = (uint32_t)id;
 	struct pending *pending;
 
 	if (slot >= WORKER_PENDING_MAX) {
-		return false;
+		return NULL;
 	}
 	pending = &worker->pending[slot];
-	if (!pending->handler || pending->generation != id >> 32) {
+	return pending->handler && pending->generation == id >> 32 ? pending : NULL;
+}
+
+static bool pending_take(struct worker_process *worker, uint64_t id, struct pending *ret_pending)
+{
+	struct pending *pending = pending_find(worker, id);
+	uint32_t slot = (uint32_t)id;
+
+	if (!pending) {
 		return false;
 	}
 	*ret_pending = *pending;
@@ -224,15 +235,30 @@ static void worker_lose(struct worker_process *worker)
 	unsent_drop_all(worker);
 }
 
-static bool reply_is_sound(const struct worker_reply *reply, size_t size)
+/* How many fds must come along: a device's, and no other. */
+static unsigned int expected_fds(const struct pending *pending, uint32_t code)
 {
-	return size >= sizeof(*reply) && reply->version == WORKER_PROTOCOL_VERSION &&
-	       reply->size == size - sizeof(*reply) && reply->code < ERROR_CODE_COUNT;
+	return pending->type == WORKER_OPEN_DEVICE && code == ERROR_NONE ? 1 : 0;
 }
 
-static void deliver(struct worker_process *worker, const struct worker_reply *reply)
+static bool reply_is_sound(struct worker_process *worker, const struct worker_reply *reply,
+			   size_t size, unsigned int fd_count)
 {
-	struct worker_answer answer = {.body = NULL};
+	const struct pending *pending;
+
+	if (size < sizeof(*reply) || reply->version != WORKER_PROTOCOL_VERSION ||
+	    reply->size != size - sizeof(*reply) || reply->code >= ERROR_CODE_COUNT ||
+	    reply->fds != fd_count) {
+		return false;
+	}
+	pending = pending_find(worker, reply->id);
+	return !pending || fd_count == expected_fds(pending, reply->code);
+}
+
+static void deliver(struct worker_process *worker, const struct worker_reply *reply,
+		    const struct packet_fds *fds)
+{
+	struct worker_answer answer = {.fds = fds->fd, .fd_count = fds->count};
 	struct pending pending;
 
 	if (!pending_take(worker, reply->id, &pending)) {
@@ -255,6 +281,40 @@ static void deliver(struct worker_process *worker, const struct worker_reply *re
 	pending.handler(pending.userdata, &answer);
 }
 
+/*
+ * A reply whose fd found no room here has been received in part: its head is in the buffer. That
+ * one answer is lost then, and not the worker with all that it holds. Whether it was one.
+ */
+static bool deliver_loss(struct worker_process *worker)
+{
+	struct worker_answer answer = {.body = NULL};
+	struct worker_reply reply;
+	struct pending pending;
+	const struct pending *waiting;
+
+	memcpy(&reply, receive_buffer, sizeof(reply));
+	waiting = pending_find(worker, reply.id);
+	if (reply.version != WORKER_PROTOCOL_VERSION || reply.fds != 1 || !waiting ||
+	    expected_fds(waiting, reply.code) != 1) {
+		return false;
+	}
+	(void)pending_take(worker, reply.id, &pending);
+	(void)error_set(&answer.error, ERROR_QUOTA_EXCEEDED, EMFILE,
+			"spaprd has so many files open that none is left for the device's: close "
+			"some devices or address spaces");
+	worker->counts(worker->userdata, &reply.counts);
+	pending.handler(pending.userdata, &answer);
+	return true;
+}
+
+static void break_off(struct worker_process *worker, ssize_t size)
+{
+	log_write(LOG_ERR, LOG_SPACE(worker->space),
+		  "the worker sent a reply of %zd bytes that breaks the protocol: ending it", size);
+	worker_process_kill(worker, SIGKILL);
+	worker_lose(worker);
+}
+
 static int handle_socket_event(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct worker_process *worker = userdata;
@@ -270,26 +330,24 @@ static int handle_socket_event(sd_event_source *source, int fd, uint32_t events,
 	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
 		return 0;
 	}
+	/* Not the head of an earlier reply, when this one is shorter than that. */
+	memset(receive_buffer, 0, sizeof(reply));
 	size = packet_receive(fd, receive_buffer, sizeof(receive_buffer), &fds, NULL);
-	if (size == -EAGAIN) {
+	if (size == -EAGAIN || (size == -EMSGSIZE && deliver_loss(worker))) {
 		return 0;
+	}
+	if (size <= 0) {
+		packet_fds_done(&fds);
+		worker_lose(worker);
+		return 0;
+	}
+	memcpy(&reply, receive_buffer, sizeof(reply));
+	if (reply_is_sound(worker, &reply, (size_t)size, fds.count)) {
+		deliver(worker, (const struct worker_reply *)(const void *)receive_buffer, &fds);
+	} else {
+		break_off(worker, size);
 	}
 	packet_fds_done(&fds);
-	if (size <= 0) {
-		worker_lose(worker);
-		return 0;
-	}
-	memcpy(&reply, receive_buffer, (size_t)size < sizeof(reply) ? (size_t)size : sizeof(reply));
-	if (!reply_is_sound(&reply, (size_t)size)) {
-		log_write(
-			LOG_ERR, LOG_SPACE(worker->space),
-			"the worker sent a reply of %zd bytes that breaks the protocol: ending it",
-			size);
-		worker_process_kill(worker, SIGKILL);
-		worker_lose(worker);
-		return 0;
-	}
-	deliver(worker, (const struct worker_reply *)(const void *)receive_buffer);
 	return 0;
 }
 
@@ -508,7 +566,7 @@ int worker_process_request(struct worker_process *worker, enum worker_request_ty
 				 "address space %u has %d calls waiting: wait for answers first",
 				 worker->space, WORKER_PENDING_MAX - 1);
 	}
-	request.id = pending_add(worker, handler, userdata);
+	request.id = pending_add(worker, type, handler, userdata);
 	if (!worker->first_unsent) {
 		r = packet_send(worker->socket, &request, sizeof(request), body, size, fds,
 				fd_count);

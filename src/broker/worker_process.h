@@ -23,6 +23,8 @@ struct worker_answer {
 	struct error error; /* code ERROR_NONE: it worked */
 	const void *body;   /* valid during the call */
 	size_t size;
+	const int *fds; /* that came along, likewise: who wants to keep one duplicates it */
+	unsigned int fd_count;
 };
 
 typedef void (*worker_answer_handler)(void *userdata, const struct worker_answer *answer);

@@ -46,6 +46,8 @@ static const struct error_entry error_table[ERROR_CODE_COUNT] = {
 	[ERROR_KERNEL] = ENTRY("KernelError", "The kernel refused"),
 	[ERROR_DMA_FAULT] = ENTRY("DmaFault", "The IOMMU refused the DMA"),
 	[ERROR_ACCESS_DENIED] = {"org.freedesktop.DBus.Error.AccessDenied", "Not allowed"},
+	[ERROR_NOT_JOINED] = ENTRY("NotJoined", "Not a participant of the PE's recovery"),
+	[ERROR_VOTE_CLOSED] = ENTRY("VoteClosed", "No vote is expected"),
 };
 
 static const struct error_entry *find_entry(enum error_code code)

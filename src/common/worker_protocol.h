@@ -7,10 +7,12 @@
  * broker sends requests, the worker sends one reply to each. Requests that only touch mappings are
  * answered at once; those that change the structure of the address space (groups, memory, windows)
  * or plan a change are carried out one at a time, in order, and may take seconds: a later Map can
- * be answered before an earlier AddMemory. The id ties a reply to its request. Every struct has a
- * fixed layout: no pointers, no padding, little to check but sizes and ranges. A worker checks
- * every field as if a stranger had sent it. The worker ends when the broker's end of the socket is
- * closed for good, after an orderly teardown.
+ * be answered before an earlier AddMemory. Those that operate on one group (its PE, its devices) go
+ * on beside all others, one at a time for each group: a second one is refused with ERROR_BUSY, as
+ * is whatever would take the group away meanwhile. The id ties a reply to its request. Every struct
+ * has a fixed layout: no pointers, no padding, little to check but sizes and ranges. A worker
+ * checks every field as if a stranger had sent it. The worker ends when the broker's end of the
+ * socket is closed for good, after an orderly teardown.
  *
  * Addresses and sizes are in bytes.
  */
@@ -20,7 +22,7 @@
 #include <stdint.h>
 
 /* Raised when a layout changes. A peer refuses any other number. */
-#define WORKER_PROTOCOL_VERSION 2
+#define WORKER_PROTOCOL_VERSION 3
 
 /* The fds a worker is started with, by number. */
 #define WORKER_SOCKET_FD 3
@@ -54,7 +56,11 @@ enum worker_request_type {
 				 explanation without a terminating zero */
 	WORKER_TRANSLATE,     /* worker_translate; reply worker_translation */
 	WORKER_LIST_MAPPINGS, /* worker_list; reply worker_mapping[] */
-	WORKER_CLOSE,         /* no body: tear down in order, answer, end */
+	WORKER_OPEN_DEVICE, /* worker_open_device; fds: none, or an eventfd that the device's error
+			       interrupt rings; no reply body; fds: the device */
+	WORKER_OPERATE_PE,  /* worker_operate_pe; reply worker_pe, then worker_registers[] for
+			       WORKER_PE_SAVE */
+	WORKER_CLOSE,       /* no body: tear down in order, answer, end */
 	WORKER_REQUEST_TYPE_COUNT,
 };
 
@@ -96,7 +102,7 @@ struct worker_reply {
 			*/
 	int32_t errnum; /* behind code, positive, or 0 */
 	uint32_t size;  /* of the body */
-	uint32_t reserved;
+	uint32_t fds;   /* how many fds travel along */
 	struct worker_counts counts;
 };
 
@@ -298,4 +304,76 @@ struct worker_description {
 	uint32_t window_count;
 	uint32_t container_count;
 	uint32_t reserved;
+};
+
+#define WORKER_DEVICE_NAME_SIZE 16 /* "0001:01:00.0", zero-padded, with at least one zero */
+
+/*
+ * Open a device of a group, or hand out once more what is open; then the eventfd is of no use, for
+ * the first one stays. The worker keeps it open until the group leaves, for a last close would thaw
+ * a frozen PE (field note H45). ERROR_FROZEN: its PE is not in the normal state, and opening would
+ * thaw it; that can only be told where the group is alone in its container. ERROR_NOT_FOUND: the
+ * group has no such device, or is not here. ERROR_INVALID_ARGUMENT: also for an fd that is no
+ * eventfd.
+ */
+struct worker_open_device {
+	uint32_t group;
+	uint32_t reserved;
+	char name[WORKER_DEVICE_NAME_SIZE];
+};
+
+/* What is done to a PE: VFIO_EEH_PE_OP, but for the last ones, and then a look at its state. */
+enum worker_pe_operation {
+	WORKER_PE_LOOK = 1, /* nothing but the look, and a config read of each open device */
+	WORKER_PE_ENABLE,
+	WORKER_PE_DISABLE,
+	WORKER_PE_UNFREEZE_IO,
+	WORKER_PE_UNFREEZE_DMA,
+	WORKER_PE_RESET_HOT,
+	WORKER_PE_RESET_FUNDAMENTAL,
+	WORKER_PE_DEACTIVATE,
+	WORKER_PE_CONFIGURE,
+	WORKER_PE_INJECT,
+	WORKER_PE_SAVE,    /* remember the registers of the open devices that answer */
+	WORKER_PE_RESTORE, /* put back what a reset took of them */
+	WORKER_PE_VERIFY,  /* whether windows and mappings are as the books have them:
+			      ERROR_RECOVERY_FAILED */
+	WORKER_PE_ISOLATE, /* no open device may be a bus master any more */
+	WORKER_PE_OPERATION_COUNT,
+};
+
+struct worker_operate_pe {
+	uint32_t group;
+	uint32_t operation; /* enum worker_pe_operation */
+	/* of WORKER_PE_INJECT (struct vfio_eeh_pe_err), else 0: */
+	uint32_t error_type;
+	uint32_t error_function;
+	uint64_t address;
+	uint64_t mask;
+};
+
+#define WORKER_PE_NUMBER_UNKNOWN UINT32_MAX
+
+struct worker_pe {
+	uint32_t number;  /* VFIO_EEH_PE_STATE_*, or WORKER_PE_NUMBER_UNKNOWN */
+	uint32_t devices; /* that are open */
+	uint32_t silent;  /* of them, those whose config space did not answer */
+	uint32_t reserved;
+	uint64_t nanoseconds; /* that the operation took, without the look */
+};
+
+#define WORKER_CONFIG_SIZE   256
+#define WORKER_AER_SIZE      72 /* the capability Advanced Error Reporting, PCI Express 7.8.4 */
+#define WORKER_REGISTERS_MAX 64 /* records in one reply */
+
+/* What was saved of a device. */
+struct worker_registers {
+	char name[WORKER_DEVICE_NAME_SIZE];
+	uint32_t
+		config_size; /* bytes that were read: WORKER_CONFIG_SIZE, or 0: it did not answer */
+	uint32_t aer_size;   /* likewise; 0 without that capability */
+	uint32_t aer_offset;
+	uint32_t msix_entries; /* of the MSI-X table that were saved */
+	uint8_t config[WORKER_CONFIG_SIZE];
+	uint8_t aer[WORKER_AER_SIZE];
 };

@@ -258,6 +258,20 @@ int container_vfio_leave(struct container *container, uint32_t group, int *ret_g
 	return 0;
 }
 
+void container_quiesce(struct container *container)
+{
+	for (unsigned int i = 0; i < container->group_count; i++) {
+		group_quiesce(&container->groups[i]);
+	}
+}
+
+void container_go_on(struct container *container)
+{
+	for (unsigned int i = 0; i < container->group_count; i++) {
+		group_go_on(&container->groups[i]);
+	}
+}
+
 void container_done(struct container *container)
 {
 	while (container->group_count > 0) {

@@ -13,7 +13,9 @@
  * A container does what it is told or nothing, but for map and unmap: their caller takes back what
  * they did. Whether a request makes sense (overlaps, alignment, memory in use) is the address
  * space's business. All operations are called from one thread, but what listeners do that take
- * long (listener.h): they may run on another one while map and unmap of other sections go on.
+ * long (listener.h): they may run on another one while map and unmap of other sections go on. What
+ * is done with the fds of a held group (space.h) isn't an operation of the container's, and may run
+ * on others as well.
  */
 #pragma once
 
@@ -126,7 +128,10 @@ struct container {
 	 * fails with ERROR_BUSY, as any other. NULL: never. */
 	bool (*interrupted)(void *userdata);
 	void *interrupted_userdata;
-	bool kept_memory;   /* container_kept_memory */
+	bool kept_memory; /* container_kept_memory */
+	/* Groups that are held (space_hold_group): as long as there are any, all groups stay. */
+	unsigned int holds;
+	unsigned int fixed; /* of them, those during which no group may join */
 	int better_refused; /* the errno with which the kernel refused a better kind, or 0 */
 	struct memory_listener own_listener; /* vfio/identity.h */
 	/* Parts of the implementation, then its own; told in this order of what comes, and in the
@@ -211,6 +216,10 @@ struct container_operations {
 	 * gone: the kernel doesn't take back what a failed window_create was charged. */
 	uint64_t (*leaked_bytes)(const struct container *container);
 
+	/* Whether the kernel still says of the container what it said when it was set up:
+	 * ERROR_RECOVERY_FAILED. NULL: it can't be asked. */
+	int (*verify)(const struct container *container, struct error *error);
+
 	/* Let the groups go and free everything, in whatever state it is (container_done). */
 	void (*free)(struct container *container);
 };
@@ -267,13 +276,17 @@ unsigned int container_group_index(const struct container *container, uint32_t g
  * container go, and answers EINVAL to whatever it is asked (vfio_group_detach_container). */
 bool container_has_lost_groups(const struct container *container);
 
+/* The open devices of all its groups: group_quiesce and group_go_on. */
+void container_quiesce(struct container *container);
+void container_go_on(struct container *container);
+
 /* "group 3", or "groups 3, 5, 7": for error texts. */
 struct container_groups_text {
 	char text[96];
 };
 struct container_groups_text container_groups_format(const struct container *container);
 
-/* Tell the listeners that take long of a section, all or none. The ways of the slow thread. None
+/* Tell the listeners that take long of a section, all or none. The ways of the slow pool. None
  * hears of a section that is skipped. */
 int container_memory_add(struct container *container, const struct section *section,
 			 struct error *error);
@@ -394,6 +407,11 @@ static inline uint64_t container_pending_bytes(const struct container *container
 static inline uint64_t container_leaked_bytes(const struct container *container)
 {
 	return container->operations->leaked_bytes(container);
+}
+
+static inline int container_verify(const struct container *container, struct error *error)
+{
+	return container->operations->verify ? container->operations->verify(container, error) : 0;
 }
 
 /* Takes NULL, returns NULL. */

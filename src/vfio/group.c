@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/vfio.h>
+#include <string.h>
 
+#include "vfio/device.h"
 #include "vfio/refusal.h"
 
 static const struct refusal status_refusals[] = {
@@ -29,7 +31,7 @@ static const struct refusal attach_refusals[] = {
 
 /* vfio_group_ioctl_unset_container */
 static const struct refusal detach_refusals[] = {
-	{EBUSY, ERROR_BUSY, "a device of the group is open; close it first"},
+	{EBUSY, ERROR_BUSY, "another program has a device of the group open; close it there first"},
 	{0, ERROR_NONE, NULL},
 };
 
@@ -72,6 +74,7 @@ int group_attach(struct group *group, int container_fd, struct error *error)
 				   group->number);
 	}
 	group->attached = true;
+	group->container_fd = container_fd;
 	return 0;
 }
 
@@ -80,6 +83,53 @@ bool group_is_gone(const struct group *group)
 	struct vfio_group_status status = {.argsz = sizeof(status)};
 
 	return kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_GET_STATUS, &status) == -ENODEV;
+}
+
+struct device *group_find_device(const struct group *group, const char *name)
+{
+	struct device *device = group->devices;
+
+	while (device && strcmp(device->name, name) != 0) {
+		device = device->next;
+	}
+	return device;
+}
+
+void group_quiesce(struct group *group)
+{
+	for (struct device *device = group->devices; device; device = device->next) {
+		device_quiesce(device);
+	}
+}
+
+void group_go_on(struct group *group)
+{
+	for (struct device *device = group->devices; device; device = device->next) {
+		device_go_on(device);
+	}
+}
+
+/* Before devices are closed: without the reset's end their BARs are not there, and a kernel that
+ * switches MSI-X off for the last user would write to one. */
+static void end_reset(struct group *group)
+{
+	struct vfio_eeh_pe_op op = {.argsz = sizeof(op), .op = VFIO_EEH_PE_RESET_DEACTIVATE};
+
+	if (group->reset_asserted && group->attached) {
+		(void)kernel_ioctl(group->kernel, group->container_fd, VFIO_EEH_PE_OP, &op);
+	}
+	group->reset_asserted = false;
+}
+
+void group_close_devices(struct group *group)
+{
+	end_reset(group);
+	while (group->devices) {
+		struct device *device = group->devices;
+
+		group->devices = device->next;
+		(void)device_close(device);
+	}
 }
 
 /* Whether the kernel says that the group is in no container. */
@@ -98,6 +148,8 @@ int group_detach(struct group *group, struct error *error)
 	if (!group->attached) {
 		return 0;
 	}
+	/* The kernel lets no group go that has a device open (container_users). */
+	group_close_devices(group);
 	r = kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_UNSET_CONTAINER, NULL);
 	/* Groups whose devices are gone have left already. What hasn't would leave when its fd is
 	 * closed, behind the back of those who put right what its leaving has cleared. */
@@ -111,8 +163,10 @@ int group_detach(struct group *group, struct error *error)
 
 void group_done(struct group *group)
 {
-	/* A failure means that a device is open; closing the fds ends that too. */
+	/* A failure means that another program has a device open; when it closes that, the group
+	 * leaves. */
 	(void)group_detach(group, NULL);
+	group_close_devices(group);
 	if (group->kernel) {
 		group->fd = kernel_close(group->kernel, group->fd);
 	}

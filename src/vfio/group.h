@@ -13,12 +13,22 @@
 #include "common/error.h"
 #include "host/kernel.h"
 
+struct device;
+
 struct group {
 	struct kernel *kernel;
 	uint32_t number;
 	int fd; /* of /dev/vfio/N, owned */
 	bool attached;
+	int container_fd; /* that it is attached to, not owned */
+	bool held;        /* space_hold_group */
+	/* A reset of its PE was asserted, or refused by the firmware, and not ended: until then its
+	 * config space is blocked, for the next owner, too (eeh_pe_reset). */
+	bool reset_asserted;
 	bool balloon_allowed; /* all its devices cope with memory that a balloon takes away */
+	/* Open ones (vfio/device.h), owned: they are closed before the group leaves its container.
+	 */
+	struct device *devices;
 };
 
 #define GROUP_NULL ((struct group){.kernel = NULL, .number = 0, .fd = -1})
@@ -36,11 +46,24 @@ int group_attach(struct group *group, int container_fd, struct error *error);
  * answer EINVAL if it was the last. */
 bool group_is_gone(const struct group *group);
 
+/* An open device, or NULL. */
+struct device *group_find_device(const struct group *group, const char *name);
+
+/* All its open devices stop to do DMA, or go on if that was a mistake (device_quiesce). */
+void group_quiesce(struct group *group);
+void group_go_on(struct group *group);
+
 /*
- * Leave the container and keep the fd, which is fresh again. Takes a group that has none.
- * ERROR_BUSY (a device of the group is open, vfio_group_ioctl_unset_container), ERROR_KERNEL
+ * Close its devices, leave the container and keep the fd, which is fresh again. Takes a group that
+ * has none.
+ * ERROR_BUSY (another program has a device of the group open, vfio_group_ioctl_unset_container),
+ * ERROR_KERNEL
  */
 int group_detach(struct group *group, struct error *error);
 
 /* Leave the container and close the fd, whatever the kernel says. Takes GROUP_NULL. */
 void group_done(struct group *group);
+
+/* End a reset that is asserted, and close its devices that are open here. Blocks for seconds: the
+ * last close of each resets it. */
+void group_close_devices(struct group *group);

@@ -18,7 +18,7 @@ struct memory_listener;
 struct memory_listener_operations {
 	const char *name;
 	/*
-	 * Whether add and remove take long. Then they are called on the slow thread, while maps and
+	 * Whether add and remove take long. Then they are called in the slow pool, while maps and
 	 * unmaps of other sections go on; else on the thread that owns the address space.
 	 */
 	bool takes_long;

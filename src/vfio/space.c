@@ -36,6 +36,7 @@ void space_remove_sections(const struct space *space, struct container *containe
 
 void space_close_container(struct space *space, struct container *container)
 {
+	container_quiesce(container);
 	(void)space_unmap_container(space, container, true, NULL);
 	if (space_remove_windows(space, container)) {
 		space_remove_sections(space, container);

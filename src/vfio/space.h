@@ -33,6 +33,7 @@
 #include "vfio/ledger.h"
 #include "vfio/section.h"
 
+struct device;
 struct space;
 
 /* What a space is made with. */
@@ -179,6 +180,59 @@ int space_window_plan(const struct space *space, const struct worker_plan *reque
  */
 int space_window_remove(struct space *space, uint64_t start, struct error *error);
 
+/* Groups that something is done with that takes long */
+
+/*
+ * A group that is held: its container has the groups that it has, so that what is below may be used
+ * on another thread. None of them can be detached, and groups that come are given another
+ * container; windows, memory and mappings change as ever, for nothing that is done with a held
+ * group touches a table (field note H11). Meanwhile the space must not be closed.
+ */
+struct space_hold {
+	struct container *container;
+	struct group *group;
+	bool lets_join;
+};
+
+enum space_hold_kind {
+	HOLD_GROUP,
+	/* For an operation of EEH, which would act on all groups of the container, one after the
+	 * other (vfio_spapr_iommu_eeh_ioctl, field note H42). */
+	HOLD_ALONE,
+	/* The same for one that changes nothing: groups may join the container meanwhile, and then
+	 * what it has found says nothing (space_check_alone). */
+	HOLD_ALONE_TO_LOOK,
+};
+
+/*
+ * Hold a group.
+ * ERROR_NOT_FOUND (it is not in this space), ERROR_BUSY (it is held, or its container is being
+ * changed), ERROR_EEH_MANY_GROUPS (names the others), ERROR_EEH_UNAVAILABLE
+ */
+int space_hold_group(struct space *space, uint32_t group, enum space_hold_kind kind,
+		     struct space_hold *ret_hold, struct error *error);
+
+/* Whether the group is (still) the only one of its container. ERROR_EEH_MANY_GROUPS,
+ * ERROR_EEH_UNAVAILABLE */
+int space_check_alone(const struct space_hold *hold, struct error *error);
+
+/* A device that is open, of a group that is here; or NULL. */
+const struct device *space_find_device(const struct space *space, uint32_t group, const char *name);
+
+/* For the thread that owns the space. */
+void space_release_group(struct space *space, const struct space_hold *hold);
+
+/* Whether any group is held. */
+bool space_holds_groups(const struct space *space);
+
+/*
+ * Whether the kernel still has what the books say of a group that is held: the group in its
+ * container, the windows there, and each mapping inside of one. ERROR_RECOVERY_FAILED says what
+ * differs.
+ */
+int space_verify_group(const struct space *space, const struct space_hold *hold,
+		       struct error *error);
+
 /* Changes */
 
 struct space_change;
@@ -223,11 +277,13 @@ int space_attach_begin(struct space *space, const struct space_attach *request,
 		       struct space_change **ret_change, struct error *error);
 
 /*
- * Detach a group. The last one of a container takes the container along; when one of several
- * leaves, what that clears is mapped again as policy allows, before begin returns. What can't be is
- * taken out of all containers, and the outcome tells how many. ERROR_NOT_FOUND, ERROR_BUSY (a
- * device of it is open, and others stay in the container), ERROR_MEMORY_IN_USE (mappings exist, and
- * it is the last group, or policy doesn't allow to clear those of the groups that stay)
+ * Detach a group; its open devices are closed. The last one of a container takes the container
+ * along; when one of several leaves, what that clears is mapped again as policy allows, before
+ * anything else is done. What can't be is taken out of all containers, and the outcome tells how
+ * many. ERROR_NOT_FOUND, ERROR_BUSY (a group of the container is held; or another program has a
+ * device of it open, and others stay in the container), ERROR_MEMORY_IN_USE (mappings exist, and it
+ * is the last group, or policy doesn't allow to clear those of the groups that stay). Where finish
+ * answers one of these, for one of several groups, its devices are closed nevertheless.
  */
 int space_detach_begin(struct space *space, uint32_t group, struct space_change **ret_change,
 		       struct error *error);

@@ -17,24 +17,11 @@ static void name_container(struct error *error, const char *which,
 	}
 }
 
-static struct container *find_group(const struct space *space, uint32_t group,
-				    unsigned int *ret_index)
-{
-	for (unsigned int i = 0; i < space->container_count; i++) {
-		if (container_group_index(space->containers[i], group) <
-		    space->containers[i]->group_count) {
-			*ret_index = i;
-			return space->containers[i];
-		}
-	}
-	return NULL;
-}
-
 static int check_attach(const struct space *space, uint32_t group, uint32_t container_id,
 			struct error *error)
 {
 	unsigned int index = 0;
-	const struct container *container = find_group(space, group, &index);
+	const struct container *container = space_find_group(space, group, &index);
 
 	if (container) {
 		return error_set(error, ERROR_GROUP_BUSY, 0,
@@ -90,6 +77,7 @@ static bool may_join(const struct container *container, const struct space_attac
 	const struct container_capabilities *capabilities = &container->capabilities;
 
 	return !capabilities->one_group && container->group_count < WORKER_GROUPS_MAX &&
+	       container->fixed == 0 && !container->groups[0].reset_asserted &&
 	       (!attach->iommu_type || strcmp(attach->iommu_type, capabilities->iommu_type) == 0);
 }
 
@@ -340,8 +328,10 @@ static int begin_last(struct space_change *change, unsigned int index, struct er
 				 " mappings exist; unmap them first",
 				 container_groups_format(container).text, mappings);
 	}
+	container_quiesce(container);
 	r = space_unmap_container(space, container, false, error);
 	if (r) {
+		container_go_on(container);
 		name_container(error, "container", container);
 		return r;
 	}
@@ -357,20 +347,6 @@ static int begin_last(struct space_change *change, unsigned int index, struct er
 	return 0;
 }
 
-/* The groups that stay, without the one that goes: "groups 3, 5". */
-static struct container_groups_text others_format(const struct container *container, uint32_t group)
-{
-	unsigned int index = container_group_index(container, group);
-	struct container others = {.group_count = 0};
-
-	for (unsigned int i = 0; i < container->group_count; i++) {
-		if (i != index) {
-			others.groups[others.group_count++] = container->groups[i];
-		}
-	}
-	return container_groups_format(&others);
-}
-
 static int check_clearing(const struct space *space, const struct container *container,
 			  uint32_t group, struct error *error)
 {
@@ -381,7 +357,7 @@ static int check_clearing(const struct space *space, const struct container *con
 			 "group %" PRIu32 " shares container %" PRIu32 " with %s, which would lose "
 			 "the %" PRIu64 " mappings for a moment when it leaves; unmap them first, "
 			 "or allow that by the policy shared-detach=replay",
-			 group, container->id, others_format(container, group).text,
+			 group, container->id, space_others_format(container, group).text,
 			 ledger_count(space->ledger));
 }
 
@@ -424,30 +400,51 @@ static void replay_cleared(struct space_change *change)
 	}
 }
 
-/* One of several groups. */
-static int begin_leave(struct space_change *change, uint32_t group, struct error *error)
+/* Have the group leave those that stay, whose devices do no DMA while their mappings are gone. */
+static int leave(struct space_change *change, struct error *error)
 {
 	struct space *space = change->space;
-	bool clears =
-		change->container->capabilities.leaving_clears && ledger_count(space->ledger) > 0;
-	int r;
+	struct container *container = change->container;
+	bool clears = container->capabilities.leaving_clears && ledger_count(space->ledger) > 0;
+	int r = clears ? check_clearing(space, container, change->group, error) : 0;
 
-	if (clears) {
-		r = check_clearing(space, change->container, group, error);
-		if (r) {
-			return r;
-		}
-	}
-	r = container_leave(change->container, group, NULL, error);
 	if (r) {
-		name_container(error, "container", change->container);
 		return r;
 	}
 	if (clears) {
+		container_quiesce(container);
+	}
+	r = container_leave(container, change->group, NULL, error);
+	if (r) {
+		name_container(error, "container", container);
+	} else if (clears) {
 		replay_cleared(change);
 	}
+	container_go_on(container);
+	return r;
+}
+
+/* One of several groups. It leaves at once, unless devices of it have to be closed first. */
+static int begin_leave(struct space_change *change, struct error *error)
+{
+	struct space *space = change->space;
+	struct container *container = change->container;
+	struct group *group = &container->groups[container_group_index(container, change->group)];
+	int r;
+
 	change->linked = true;
-	return 0;
+	if (!group->devices) {
+		return leave(change, error);
+	}
+	/* What leaving is going to be refused for is better known before they are closed. */
+	r = container->capabilities.leaving_clears && ledger_count(space->ledger) > 0
+		    ? check_clearing(space, container, change->group, error)
+		    : 0;
+	if (r == 0) {
+		change->devices = steal_pointer(group->devices);
+		space->leaving = container;
+	}
+	return r;
 }
 
 int space_detach_begin(struct space *space, uint32_t group, struct space_change **ret_change,
@@ -461,13 +458,17 @@ int space_detach_begin(struct space *space, uint32_t group, struct space_change 
 	if (r) {
 		return r;
 	}
-	change->container = find_group(space, group, &index);
+	change->group = group;
+	change->container = space_find_group(space, group, &index);
 	if (!change->container) {
 		return error_set(error, ERROR_NOT_FOUND, 0,
 				 "group %" PRIu32 " is not attached to this address space", group);
 	}
-	r = change->container->group_count == 1 ? begin_last(change, index, error)
-						: begin_leave(change, group, error);
+	r = space_check_not_held(change->container, group, error);
+	if (r == 0) {
+		r = change->container->group_count == 1 ? begin_last(change, index, error)
+							: begin_leave(change, error);
+	}
 	if (r) {
 		return r;
 	}
@@ -475,8 +476,21 @@ int space_detach_begin(struct space *space, uint32_t group, struct space_change 
 	return 0;
 }
 
+/* Those of the group that leaves several, or all of the container's. */
+static void close_devices(struct space_change *change)
+{
+	struct group leaving = {.devices = change->devices};
+
+	change->devices = NULL;
+	group_close_devices(&leaving);
+	for (unsigned int i = 0; !change->linked && i < change->container->group_count; i++) {
+		group_close_devices(&change->container->groups[i]);
+	}
+}
+
 void space_work_detach(struct space_change *change)
 {
+	close_devices(change);
 	/* The group's leaving releases what is left, in the right order: windows, then memory. */
 	if (!change->linked && !change->windows_left) {
 		space_remove_sections(change->space, change->container);
@@ -486,7 +500,14 @@ void space_work_detach(struct space_change *change)
 int space_finish_detach(struct space_change *change, struct space_outcome *ret_outcome,
 			struct error *error)
 {
-	(void)error;
+	if (change->space->leaving) {
+		int r = leave(change, error);
+
+		change->space->leaving = NULL;
+		if (r) {
+			return r;
+		}
+	}
 	*ret_outcome = (struct space_outcome){
 		.container_id = change->container->id,
 		.replayed = change->replayed,

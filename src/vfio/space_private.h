@@ -16,8 +16,10 @@ struct space {
 	struct container *containers[WORKER_CONTAINERS_MAX]; /* linked */
 	unsigned int container_count;
 	struct container *arriving; /* being brought up to date, not linked yet; or NULL */
-	uint64_t leaked_bytes;      /* of containers that are gone */
-	uint64_t device_bytes;      /* of the ledger's mappings, those of devices' memory */
+	/* One that a group is going to leave, once its devices are closed; or NULL. */
+	const struct container *leaving;
+	uint64_t leaked_bytes; /* of containers that are gone */
+	uint64_t device_bytes; /* of the ledger's mappings, those of devices' memory */
 	uint32_t last_section_id;
 	bool changing; /* a change is under way */
 };
@@ -53,6 +55,8 @@ struct space_change {
 	struct section *section;     /* arriving or leaving */
 	bool linked;                 /* it is: a group joined it, or left it to the others */
 	bool windows_left;           /* in the container detached */
+	uint32_t group;              /* detached */
+	struct device *devices;      /* of a group that leaves several, to be closed */
 	uint64_t replayed;           /* of the outcome */
 	uint64_t lost;
 	int code;           /* of work */
@@ -216,6 +220,16 @@ int space_unmap_container(const struct space *space, struct container *container
 			  struct error *error);
 
 /* Containers */
+
+/* The container that has a group, and its index; or NULL. */
+struct container *space_find_group(const struct space *space, uint32_t group,
+				   unsigned int *ret_index);
+
+/* The groups of its container, without it: "groups 3, 5". */
+struct container_groups_text space_others_format(const struct container *container, uint32_t group);
+
+/* Refuse to have a group leave while one of its container is held. ERROR_BUSY */
+int space_check_not_held(const struct container *container, uint32_t group, struct error *error);
 
 /* Whether the windows of the space are (still) such as a container can have, where windows are
  * books only: the ranges of IOVA may shrink when a group joins. 0 for all others.

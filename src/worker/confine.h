@@ -3,8 +3,9 @@
 #pragma once
 
 /*
- * Give up everything that the worker doesn't need, in all threads: it may use, receive, map and
- * close fds, but not open or connect, execute, fork or trace anything, and no ioctl but VFIO's.
+ * Give up everything that the worker doesn't need, in all threads, also those that come later: it
+ * may use, receive, map and close fds, and start threads, but not open or connect, execute, fork or
+ * trace anything, and no ioctl but VFIO's.
  * A forbidden system call fails with EPERM: a library's harmless try must not cost a tenant its
  * DMA. 0 or -errno.
  */

@@ -3,32 +3,46 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 struct request_form {
 	const char *name; /* NULL: there is no such type */
 	uint32_t size;    /* of the body */
-	uint32_t fds;
-	bool in_line;
+	uint32_t fds;     /* that come along at least */
+	uint32_t most_fds;
+	enum request_way way;
 };
 
+#define FORM(name, body, fds, way)                       \
+	{                                                \
+		name, sizeof(struct body), fds, fds, way \
+	}
+#define FORM_BARE(name, way)       \
+	{                          \
+		name, 0, 0, 0, way \
+	}
+
 static const struct request_form forms[WORKER_REQUEST_TYPE_COUNT] = {
-	[WORKER_DESCRIBE] = {"Describe", 0, 0, false},
-	[WORKER_SET_POLICY] = {"SetPolicy", sizeof(struct worker_policy), 0, true},
-	[WORKER_ATTACH_GROUP] = {"AttachGroup", sizeof(struct worker_attach), 2, true},
-	[WORKER_DETACH_GROUP] = {"DetachGroup", sizeof(struct worker_detach), 0, true},
-	[WORKER_ADD_MEMORY] = {"AddMemory", sizeof(struct worker_memory), 1, true},
-	[WORKER_REMOVE_MEMORY] = {"RemoveMemory", sizeof(struct worker_remove_memory), 0, true},
-	[WORKER_CREATE_WINDOW] = {"CreateWindow", sizeof(struct worker_window), 0, true},
-	[WORKER_REMOVE_WINDOW] = {"RemoveWindow", sizeof(struct worker_remove_window), 0, true},
-	[WORKER_MAP] = {"Map", sizeof(struct worker_map), 0, false},
-	[WORKER_UNMAP] = {"Unmap", sizeof(struct worker_unmap), 0, false},
-	[WORKER_MAP_MANY] = {"MapMany", sizeof(struct worker_many), 1, false},
-	[WORKER_UNMAP_MANY] = {"UnmapMany", sizeof(struct worker_many), 1, false},
-	[WORKER_PLAN] = {"Plan", sizeof(struct worker_plan), 0, true},
-	[WORKER_TRANSLATE] = {"Translate", sizeof(struct worker_translate), 0, false},
-	[WORKER_LIST_MAPPINGS] = {"ListMappings", sizeof(struct worker_list), 0, false},
-	[WORKER_CLOSE] = {"Close", 0, 0, true},
+	[WORKER_DESCRIBE] = FORM_BARE("Describe", REQUEST_AT_ONCE),
+	[WORKER_SET_POLICY] = FORM("SetPolicy", worker_policy, 0, REQUEST_IN_LINE),
+	[WORKER_ATTACH_GROUP] = FORM("AttachGroup", worker_attach, 2, REQUEST_IN_LINE),
+	[WORKER_DETACH_GROUP] = FORM("DetachGroup", worker_detach, 0, REQUEST_IN_LINE),
+	[WORKER_ADD_MEMORY] = FORM("AddMemory", worker_memory, 1, REQUEST_IN_LINE),
+	[WORKER_REMOVE_MEMORY] = FORM("RemoveMemory", worker_remove_memory, 0, REQUEST_IN_LINE),
+	[WORKER_CREATE_WINDOW] = FORM("CreateWindow", worker_window, 0, REQUEST_IN_LINE),
+	[WORKER_REMOVE_WINDOW] = FORM("RemoveWindow", worker_remove_window, 0, REQUEST_IN_LINE),
+	[WORKER_MAP] = FORM("Map", worker_map, 0, REQUEST_AT_ONCE),
+	[WORKER_UNMAP] = FORM("Unmap", worker_unmap, 0, REQUEST_AT_ONCE),
+	[WORKER_MAP_MANY] = FORM("MapMany", worker_many, 1, REQUEST_AT_ONCE),
+	[WORKER_UNMAP_MANY] = FORM("UnmapMany", worker_many, 1, REQUEST_AT_ONCE),
+	[WORKER_PLAN] = FORM("Plan", worker_plan, 0, REQUEST_IN_LINE),
+	[WORKER_TRANSLATE] = FORM("Translate", worker_translate, 0, REQUEST_AT_ONCE),
+	[WORKER_LIST_MAPPINGS] = FORM("ListMappings", worker_list, 0, REQUEST_AT_ONCE),
+	[WORKER_OPEN_DEVICE] = {"OpenDevice", sizeof(struct worker_open_device), 0, 1,
+				REQUEST_BESIDE},
+	[WORKER_OPERATE_PE] = FORM("OperatePe", worker_operate_pe, 0, REQUEST_BESIDE),
+	[WORKER_CLOSE] = FORM_BARE("Close", REQUEST_IN_LINE),
 };
 
 static const struct request_form *find_form(uint32_t type)
@@ -36,11 +50,26 @@ static const struct request_form *find_form(uint32_t type)
 	return type < WORKER_REQUEST_TYPE_COUNT && forms[type].name ? &forms[type] : NULL;
 }
 
-bool request_is_in_line(uint32_t type)
+enum request_way request_way(uint32_t type)
 {
-	const struct request_form *form = find_form(type);
+	return forms[type].way;
+}
 
-	return form && form->in_line;
+static int check_fds(const struct request_form *form, const struct worker_request *header,
+		     uint32_t fds, struct error *error)
+{
+	char most[32] = "";
+
+	if (header->fds == fds && fds >= form->fds && fds <= form->most_fds) {
+		return 0;
+	}
+	if (form->most_fds > form->fds) {
+		(void)snprintf(most, sizeof(most), " to %" PRIu32, form->most_fds);
+	}
+	return error_set(error, ERROR_INVALID_ARGUMENT, 0,
+			 "%s takes %" PRIu32 "%s fds, not %" PRIu32
+			 " as the header says or %" PRIu32 " as came",
+			 form->name, form->fds, most, header->fds, fds);
 }
 
 static int check_header(const struct worker_request *header, size_t body_size, uint32_t fds,
@@ -66,13 +95,7 @@ static int check_header(const struct worker_request *header, size_t body_size, u
 				 " as the header says or %zu as came",
 				 form->name, form->size, header->size, body_size);
 	}
-	if (header->fds != fds || header->fds != form->fds) {
-		return error_set(error, ERROR_INVALID_ARGUMENT, 0,
-				 "%s takes %" PRIu32 " fds, not %" PRIu32
-				 " as the header says or %" PRIu32 " as came",
-				 form->name, form->fds, header->fds, fds);
-	}
-	return 0;
+	return check_fds(form, header, fds, error);
 }
 
 /* The fields that must be 0, all in one. */
@@ -97,12 +120,15 @@ static uint32_t reserved_bits(uint32_t type, const union request_body *body)
 	case WORKER_MAP_MANY:
 	case WORKER_UNMAP_MANY:
 		return body->many.reserved;
+	case WORKER_OPEN_DEVICE:
+		return body->open_device.reserved;
 	case WORKER_DESCRIBE:
 	case WORKER_PLAN:
 	case WORKER_ADD_MEMORY:
 	case WORKER_REMOVE_WINDOW:
 	case WORKER_UNMAP:
 	case WORKER_TRANSLATE:
+	case WORKER_OPERATE_PE:
 	case WORKER_CLOSE:
 	case WORKER_REQUEST_TYPE_COUNT:
 		break;

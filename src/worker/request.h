@@ -26,6 +26,15 @@ union request_body {
 	struct worker_plan plan;
 	struct worker_translate translate;
 	struct worker_list list;
+	struct worker_open_device open_device;
+	struct worker_operate_pe operate_pe;
+};
+
+/* How requests of a type are carried out (worker.h). */
+enum request_way {
+	REQUEST_AT_ONCE,
+	REQUEST_IN_LINE,
+	REQUEST_BESIDE,
 };
 
 /* A request that is understood, and the fds that came along. */
@@ -43,8 +52,8 @@ struct request {
 int request_read(const void *packet, size_t size, struct packet_fds *fds,
 		 struct request *ret_request, struct error *error);
 
-/* Whether requests of a type are carried out in line. */
-bool request_is_in_line(uint32_t type);
+/* For the type of a request that was read. */
+enum request_way request_way(uint32_t type);
 
 /* Close what is left of the fds. */
 void request_done(struct request *request);

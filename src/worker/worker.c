@@ -12,15 +12,19 @@
 #include "worker/description.h"
 #include "worker/many.h"
 #include "worker/outbox.h"
+#include "worker/pe_job.h"
 #include "worker/request.h"
-#include "worker/slow_thread.h"
+#include "worker/slow_pool.h"
 #include "worker/urgent.h"
 
 /* More requests than this in line are answered ERROR_BUSY, so that a line can't grow for ever. */
 #define LINE_MAX_LENGTH 256
 
-/* Packets read before the slow thread is looked after again. */
+/* Packets read before the slow pool is looked after again. */
 #define PACKETS_PER_TURN 64
+
+/* Threads for the PE of each container, and one for what is in line. */
+#define THREADS_MAX (WORKER_CONTAINERS_MAX + 1)
 
 enum worker_state {
 	WORKER_SERVING,
@@ -34,10 +38,18 @@ struct line_entry {
 	struct request request;
 };
 
+/* The change that is under way; one at a time. */
+struct change_job {
+	struct slow_job slow; /* must be first */
+	struct space_change *change;
+	uint32_t type; /* of its request */
+	uint64_t id;
+};
+
 struct worker {
 	struct worker_settings settings;
 	struct space *space;
-	struct slow_thread *slow;
+	struct slow_pool *slow;
 	struct outbox outbox;
 	enum worker_state state;
 	uint64_t close_id; /* of WORKER_CLOSE */
@@ -45,9 +57,8 @@ struct worker {
 	struct line_entry *first;
 	struct line_entry **end;
 	unsigned int line_length;
-	bool changing;          /* the slow thread has a change */
-	uint32_t changing_type; /* and its request */
-	uint64_t changing_id;
+	bool changing; /* the slow pool has the change */
+	struct change_job change;
 	unsigned char packet[WORKER_MESSAGE_MAX];
 	unsigned char body[DESCRIPTION_SIZE];
 	struct space_plan plan;
@@ -89,7 +100,7 @@ int worker_new(const struct worker_settings *settings, struct worker **ret_worke
 	outbox_init(&worker->outbox, settings->socket);
 	r = space_new(&space, &worker->space);
 	if (r == 0) {
-		r = slow_thread_new(&worker->slow);
+		r = slow_pool_new(THREADS_MAX, &worker->slow);
 	}
 	if (r < 0) {
 		(void)worker_free(worker);
@@ -113,20 +124,36 @@ static struct request take_first(struct worker *worker)
 	return request;
 }
 
+/* Complete what is under way, with nobody to hear of it. */
+static void complete_jobs(struct worker *worker)
+{
+	struct slow_job *job;
+
+	while ((job = slow_pool_wait(worker->slow))) {
+		struct pe_outcome outcome;
+		struct error error;
+
+		if (job == &worker->change.slow) {
+			(void)space_change_finish(worker->change.change, NULL, NULL);
+		} else {
+			(void)pe_job_finish(pe_job_of(job), worker->space, worker->body, &outcome,
+					    &error);
+		}
+	}
+}
+
 struct worker *worker_free(struct worker *worker)
 {
 	if (worker) {
-		struct space_change *change = worker->slow ? slow_thread_wait(worker->slow) : NULL;
-
-		if (change) {
-			(void)space_change_finish(change, NULL, NULL);
+		if (worker->slow) {
+			complete_jobs(worker);
 		}
 		while (worker->first) {
 			struct request request = take_first(worker);
 
 			request_done(&request);
 		}
-		(void)slow_thread_free(worker->slow);
+		(void)slow_pool_free(worker->slow);
 		(void)space_free(worker->space);
 		outbox_done(&worker->outbox);
 		free(worker);
@@ -161,9 +188,10 @@ static void orphan(struct worker *worker)
 	}
 }
 
-/* Send the outcome of a request: code 0 with a body, or the error. */
-static void answer(struct worker *worker, uint32_t type, uint64_t id, int code,
-		   const struct error *error, const void *body, size_t size)
+/* Send the outcome of a request: code 0 with a body, and with an fd unless that is -1, or the
+ * error. */
+static void answer_with_fd(struct worker *worker, uint32_t type, uint64_t id, int code,
+			   const struct error *error, const void *body, size_t size, int fd)
 {
 	struct worker_reply reply = {
 		.version = WORKER_PROTOCOL_VERSION,
@@ -172,6 +200,7 @@ static void answer(struct worker *worker, uint32_t type, uint64_t id, int code,
 		.code = (uint32_t)code,
 		.errnum = code ? error->errnum : 0,
 		.size = (uint32_t)(code ? strlen(error->text) : size),
+		.fds = code == 0 && fd >= 0 ? 1 : 0,
 		.counts = count(worker),
 	};
 	int r;
@@ -179,7 +208,7 @@ static void answer(struct worker *worker, uint32_t type, uint64_t id, int code,
 	if (worker->state == WORKER_ORPHANED) {
 		return;
 	}
-	r = outbox_put(&worker->outbox, &reply, code ? error->text : body);
+	r = outbox_put(&worker->outbox, &reply, code ? error->text : body, fd);
 	if (r < 0) {
 		if (r == -ENOMEM) {
 			log_write(LOG_ERR, LOG_SPACE(worker->settings.number),
@@ -187,6 +216,12 @@ static void answer(struct worker *worker, uint32_t type, uint64_t id, int code,
 		}
 		orphan(worker);
 	}
+}
+
+static void answer(struct worker *worker, uint32_t type, uint64_t id, int code,
+		   const struct error *error, const void *body, size_t size)
+{
+	answer_with_fd(worker, type, id, code, error, body, size, -1);
 }
 
 static void answer_busy(struct worker *worker, struct request *request, const char *why)
@@ -277,6 +312,8 @@ static void handle_at_once(struct worker *worker, struct request *request)
 	case WORKER_PLAN:
 	case WORKER_CREATE_WINDOW:
 	case WORKER_REMOVE_WINDOW:
+	case WORKER_OPEN_DEVICE:
+	case WORKER_OPERATE_PE:
 	case WORKER_CLOSE:
 	case WORKER_REQUEST_TYPE_COUNT:
 		break;
@@ -403,8 +440,26 @@ static int plan_window(struct worker *worker, const struct worker_plan *wire, si
 	return 0;
 }
 
+static void work_change(struct slow_job *slow)
+{
+	space_change_work(((struct change_job *)slow)->change);
+}
+
+static void start_change(struct worker *worker, const struct request *request,
+			 struct space_change *change)
+{
+	worker->change = (struct change_job){
+		.slow = {.work = work_change},
+		.change = change,
+		.type = request->type,
+		.id = request->id,
+	};
+	worker->changing = true;
+	slow_pool_start(worker->slow, &worker->change.slow);
+}
+
 /* Start one request: windows are done, or planned, at once; the rest becomes a change for the slow
- * thread. */
+ * pool. */
 static void start_in_line(struct worker *worker, struct request *request)
 {
 	const union request_body *body = &request->body;
@@ -446,15 +501,14 @@ static void start_in_line(struct worker *worker, struct request *request)
 	case WORKER_UNMAP_MANY:
 	case WORKER_TRANSLATE:
 	case WORKER_LIST_MAPPINGS:
+	case WORKER_OPEN_DEVICE:
+	case WORKER_OPERATE_PE:
 	case WORKER_CLOSE:
 	case WORKER_REQUEST_TYPE_COUNT:
 		break;
 	}
 	if (change) {
-		worker->changing = true;
-		worker->changing_type = request->type;
-		worker->changing_id = request->id;
-		slow_thread_start(worker->slow, change);
+		start_change(worker, request, change);
 	} else {
 		answer(worker, request->type, request->id, r, &error, worker->body, size);
 	}
@@ -486,7 +540,7 @@ static size_t describe_outcome(struct worker *worker, const struct space_outcome
 	struct worker_detached detached;
 	struct worker_memory memory;
 
-	switch ((enum worker_request_type)worker->changing_type) {
+	switch ((enum worker_request_type)worker->change.type) {
 	case WORKER_ATTACH_GROUP:
 		container = describe_container(outcome->container);
 		memcpy(worker->body, &container, sizeof(container));
@@ -515,6 +569,8 @@ static size_t describe_outcome(struct worker *worker, const struct space_outcome
 	case WORKER_PLAN:
 	case WORKER_TRANSLATE:
 	case WORKER_LIST_MAPPINGS:
+	case WORKER_OPEN_DEVICE:
+	case WORKER_OPERATE_PE:
 	case WORKER_CLOSE:
 	case WORKER_REQUEST_TYPE_COUNT:
 		break;
@@ -522,31 +578,23 @@ static size_t describe_outcome(struct worker *worker, const struct space_outcome
 	return 0;
 }
 
-static void finish_change(struct worker *worker, struct space_change *change)
+static void finish_change(struct worker *worker)
 {
 	struct space_outcome outcome;
 	struct error error;
 	size_t size = 0;
 	int r;
 
-	r = space_change_finish(change, &outcome, &error);
+	r = space_change_finish(worker->change.change, &outcome, &error);
 	worker->changing = false;
 	if (r == 0) {
 		size = describe_outcome(worker, &outcome);
 	}
-	answer(worker, worker->changing_type, worker->changing_id, r, &error, worker->body, size);
+	answer(worker, worker->change.type, worker->change.id, r, &error, worker->body, size);
 }
 
 static void advance_line(struct worker *worker)
 {
-	if (worker->changing) {
-		struct space_change *change = slow_thread_take(worker->slow);
-
-		if (!change) {
-			return;
-		}
-		finish_change(worker, change);
-	}
 	while (worker->first && !worker->changing && !urgent_is_set()) {
 		struct request request = take_first(worker);
 
@@ -584,6 +632,64 @@ static void begin_close(struct worker *worker, const struct request *request)
 	}
 }
 
+/* Beside */
+
+static void start_beside(struct worker *worker, struct request *request)
+{
+	struct pe_outcome outcome;
+	struct pe_job *job;
+	struct error error;
+	int r = pe_job_begin(worker->space, request, &job, &outcome, &error);
+
+	if (r == 0 && job) {
+		slow_pool_start(worker->slow, pe_job_slow(job));
+	} else {
+		answer_with_fd(worker, request->type, request->id, r, &error, NULL, 0, outcome.fd);
+	}
+	request_done(request);
+}
+
+static void finish_beside(struct worker *worker, struct pe_job *job)
+{
+	struct pe_outcome outcome = {.size = 0, .fd = -1};
+	uint32_t type = pe_job_type(job);
+	uint64_t id = pe_job_id(job);
+	struct error error;
+	int r = pe_job_finish(job, worker->space, worker->body, &outcome, &error);
+
+	answer_with_fd(worker, type, id, r, &error, worker->body, outcome.size, outcome.fd);
+}
+
+/* What the slow pool is done with. */
+static void finish_jobs(struct worker *worker)
+{
+	struct slow_job *job;
+
+	while ((job = slow_pool_take(worker->slow))) {
+		if (job == &worker->change.slow) {
+			finish_change(worker);
+		} else {
+			finish_beside(worker, pe_job_of(job));
+		}
+	}
+}
+
+static void start(struct worker *worker, struct request *request)
+{
+	switch (request_way(request->type)) {
+	case REQUEST_AT_ONCE:
+		handle_at_once(worker, request);
+		break;
+	case REQUEST_IN_LINE:
+		queue_in_line(worker, request);
+		advance_line(worker);
+		break;
+	case REQUEST_BESIDE:
+		start_beside(worker, request);
+		break;
+	}
+}
+
 static void dispatch(struct worker *worker, struct request *request)
 {
 	bool close = request->type == WORKER_CLOSE;
@@ -592,11 +698,8 @@ static void dispatch(struct worker *worker, struct request *request)
 		answer_busy(worker, request, "the address space is being closed");
 	} else if (close) {
 		begin_close(worker, request);
-	} else if (!request_is_in_line(request->type)) {
-		handle_at_once(worker, request);
 	} else {
-		queue_in_line(worker, request);
-		advance_line(worker);
+		start(worker, request);
 	}
 }
 
@@ -692,7 +795,7 @@ static void handle_socket(struct worker *worker, short events)
 /* Once nothing is under way, tear down, say so, and end when that is out. */
 static void advance_end(struct worker *worker)
 {
-	if (worker->changing) {
+	if (worker->changing || space_holds_groups(worker->space)) {
 		return;
 	}
 	space_close(worker->space);
@@ -711,7 +814,7 @@ int worker_run(struct worker *worker)
 		struct pollfd entries[] = {
 			{.fd = worker->settings.socket,
 			 .events = outbox_is_empty(&worker->outbox) ? POLLIN : POLLOUT},
-			{.fd = slow_thread_fd(worker->slow), .events = POLLIN},
+			{.fd = slow_pool_fd(worker->slow), .events = POLLIN},
 		};
 
 		if (worker->state == WORKER_ORPHANED) {
@@ -723,6 +826,7 @@ int worker_run(struct worker *worker)
 		if (entries[0].revents != 0) {
 			handle_socket(worker, entries[0].revents);
 		}
+		finish_jobs(worker);
 		advance_line(worker);
 		if (worker->state != WORKER_SERVING) {
 			advance_end(worker);

@@ -6,6 +6,8 @@
  *   at once      requests about mappings, and questions: answered as they come.
  *   in line      requests that change the structure (groups, memory, windows): one at a time, in
  *                the order of their arrival, while the others go on.
+ *   beside       requests about one group's PE and devices (pe_job.h): each begins at once and goes
+ *                on beside all others, or is refused since there is one for that group.
  *   full socket  a broker that doesn't read its replies: they are kept, and nothing more is read
  *                until they are out. The loop never waits for the socket.
  *   urgent       the broker's word that WORKER_CLOSE is coming (WORKER_URGENT_SIGNAL), or its end
@@ -33,7 +35,7 @@ struct worker_settings {
 	unsigned int number; /* of the address space, for the log */
 };
 
-/* Starts the slow thread. 0 or -errno. */
+/* Starts the slow pool. 0 or -errno. */
 int worker_new(const struct worker_settings *settings, struct worker **ret_worker);
 
 /* Takes NULL, returns NULL. */

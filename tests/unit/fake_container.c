@@ -378,6 +378,13 @@ static void fake_free(struct container *container)
 	free(fake);
 }
 
+static int fake_verify(const struct container *container, struct error *error)
+{
+	return fake_host.differs ? error_set(error, ERROR_RECOVERY_FAILED, 0,
+					     "container %" PRIu32 " differs", container->id)
+				 : 0;
+}
+
 static const struct container_operations fake_operations = {
 	.start = fake_start,
 	.start_bytes = fake_start_bytes,
@@ -394,6 +401,7 @@ static const struct container_operations fake_operations = {
 	.locked_bytes = fake_locked_bytes,
 	.pending_bytes = fake_pending_bytes,
 	.leaked_bytes = fake_leaked_bytes,
+	.verify = fake_verify,
 	.free = fake_free,
 };
 
@@ -432,6 +440,7 @@ int fake_container_open(struct kernel *kernel, const struct container_request *r
 				 .max_levels = 1,
 				 .pinning = fake_host.pinning,
 				 .one_group = fake_host.one_group,
+				 .eeh = fake_host.eeh,
 				 .leaving_clears = fake_host.leaving_clears,
 				 .windows_are_books = fake_host.windows_are_books,
 				 .default_window_count = 1},

@@ -38,10 +38,12 @@ struct fake_host {
 	uint64_t start_bytes; /* that starting one locks */
 	int better_refused;   /* the errno that a better kind was refused with, or 0 */
 	bool one_group;
+	bool eeh;
 	bool leaving_clears;
 	bool windows_are_books; /* and the range of IOVA is half as large once a group has joined */
 	uint64_t pending_bytes; /* that the next map of each container will lock */
 	uint64_t leaked_bytes;  /* of each container */
+	bool differs;           /* the kernel says something else than at the start */
 	bool other_default;     /* new containers have another default window */
 };
 

@@ -196,6 +196,10 @@ static const struct vfio_iommu_spapr_tce_info partition = {
 	{                                                                \
 		.request = VFIO_IOMMU_SPAPR_TCE_GET_INFO, .info = (host) \
 	}
+#define INFO_FAILS(outcome)                                                   \
+	{                                                                     \
+		.request = VFIO_IOMMU_SPAPR_TCE_GET_INFO, .result = (outcome) \
+	}
 #define LEAVE                                         \
 	{                                             \
 		.request = VFIO_GROUP_UNSET_CONTAINER \

@@ -67,6 +67,22 @@ static void test_attach(void **state)
 	detach(&script, container);
 }
 
+static void test_verify(void **state)
+{
+	struct vfio_iommu_spapr_tce_info other = v1_host;
+	const struct expectation expectations[] = {ATTACH_V1, INFO(&v1_host), INFO(&other), LEAVE,
+						   END};
+	struct script script = script_make(expectations);
+	struct container *container = attach_as(&script, kinds_v1);
+	struct error error;
+
+	(void)state;
+	other.dma32_window_size *= 2;
+	assert_int_equal(container_verify(container, &error), 0);
+	assert_int_equal(container_verify(container, &error), ERROR_RECOVERY_FAILED);
+	detach(&script, container);
+}
+
 /* The whole window is charged by ENABLE, the table by the first map; DISABLE gives back the former,
  * and comes before the group goes. */
 static void test_h41_the_whole_window_is_charged_at_start(void **state)
@@ -346,6 +362,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_attach),
+		cmocka_unit_test(test_verify),
 		cmocka_unit_test(test_h41_the_whole_window_is_charged_at_start),
 		cmocka_unit_test(test_h41_refusals_of_enable),
 		cmocka_unit_test(test_h41_a_group_without_a_window),

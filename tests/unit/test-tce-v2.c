@@ -564,6 +564,47 @@ static void test_h37_the_default_window_comes_back_alone(void **state)
 	detach(&script, container);
 }
 
+/* After a recovery the kernel must say what it said before. */
+static void test_verify(void **state)
+{
+	struct vfio_iommu_spapr_tce_info infos[] = {powernv9, powernv9, powernv9, powernv9,
+						    powernv9};
+	const struct expectation expectations[] = {ATTACH,
+						   INFO(&powernv9),
+						   INFO(&infos[0]),
+						   INFO(&infos[1]),
+						   INFO(&infos[2]),
+						   INFO(&infos[3]),
+						   INFO(&infos[4]),
+						   INFO_FAILS(-ENXIO),
+						   INFO_FAILS(1),
+						   LEAVE,
+						   END};
+	struct script script = script_make(expectations);
+	struct container *container = attach(&script);
+	struct error error;
+
+	(void)state;
+	infos[0].dma32_window_size /= 2;
+	infos[1].dma32_window_start = 0x1000;
+	infos[2].ddw.pgsizes = 0x11000;
+	infos[3].ddw.levels = 1;
+	infos[4].flags = 0;
+	assert_int_equal(container_verify(container, &error), 0);
+	assert_int_equal(container_verify(container, &error), ERROR_RECOVERY_FAILED);
+	assert_says(&error, "container 1 (group 5) had a default window [0x0, 0x80000000)");
+	assert_says(&error, "now it is [0x0, 0x40000000)");
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(container_verify(container, &error), ERROR_RECOVERY_FAILED);
+	}
+	assert_int_equal(container_verify(container, &error), ERROR_RECOVERY_FAILED);
+	assert_int_equal(error.errnum, ENXIO);
+	assert_says(&error, "doesn't tell the windows of container 1");
+	assert_int_equal(container_verify(container, &error), ERROR_RECOVERY_FAILED);
+	assert_int_equal(error.errnum, 0);
+	detach(&script, container);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -587,6 +628,7 @@ int main(void)
 		cmocka_unit_test(test_h36_a_refusing_hypervisor_is_not_asked_again),
 		cmocka_unit_test(test_h36_a_second_dynamic_window_is_not_asked),
 		cmocka_unit_test(test_h37_the_default_window_comes_back_alone),
+		cmocka_unit_test(test_verify),
 	};
 
 	return cmocka_run_group_tests_name("tce-v2", tests, NULL, NULL);

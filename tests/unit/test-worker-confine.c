@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <linux/vfio.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit.h"
 #include "worker/confine.h"
+#include "worker/slow_pool.h"
 
 static bool refused(long result)
 {
@@ -89,6 +94,88 @@ static int try_children(void)
 	return refused(execv("/bin/true", arguments)) ? 0 : 3;
 }
 
+#define THREADS 40
+
+static atomic_int begun;
+
+/* What a thread that comes later does: it is confined, too, and has memory of its own. None ends
+ * before all are there. */
+static void work(struct slow_job *job)
+{
+	(void)job;
+	free(malloc(1 << 20));
+	if (!refused(open("/dev/null", O_RDONLY | O_CLOEXEC)) || !refused(fork())) {
+		_exit(20);
+	}
+	atomic_fetch_add(&begun, 1);
+	for (int i = 0; atomic_load(&begun) < THREADS; i++) {
+		if (i > 10000) {
+			_exit(21);
+		}
+		(void)usleep(1000);
+	}
+}
+
+/* The slow pool starts threads when they are needed; processes are refused whatever they share. */
+static int try_threads(void)
+{
+	static char *const arguments[] = {(char *)"true", NULL};
+	struct clone_args wanted = {.flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD};
+	struct slow_job jobs[THREADS];
+	struct slow_pool *pool = NULL;
+	pid_t child;
+
+	if (slow_pool_new(THREADS, &pool) < 0 || confine() < 0) {
+		return 1;
+	}
+	for (int i = 0; i < THREADS; i++) {
+		jobs[i].work = work;
+		slow_pool_start(pool, &jobs[i]);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		if (!slow_pool_wait(pool)) {
+			return 2;
+		}
+	}
+	/* Not by an answer that would have the C library do without the flags. */
+	if (syscall(SYS_clone3, &wanted, sizeof(wanted)) != -1 || errno != ENOSYS) {
+		return 3;
+	}
+	if (posix_spawn(&child, "/bin/true", NULL, NULL, arguments, NULL) != EPERM) {
+		return 4;
+	}
+	/* A process that shares all but its number, and a thread with a namespace of its own. */
+	if (!refused(syscall(SYS_clone,
+			     CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_SIGHAND, 0,
+			     0, 0, 0)) ||
+	    !refused(syscall(SYS_clone,
+			     CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_SIGHAND |
+				     CLONE_THREAD | CLONE_NEWNET,
+			     0, 0, 0, 0))) {
+		return 5;
+	}
+	return slow_pool_free(pool) ? 6 : 0;
+}
+
+static void test_threads(void **state)
+{
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+#ifdef SPAPRD_SANITIZE
+	skip();
+#endif
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		_exit(try_threads());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_h23_no_other_process_has_the_containers(void **state)
 {
 	int status = 0;
@@ -131,6 +218,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_confined),
+		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_h23_no_other_process_has_the_containers),
 	};
 

@@ -4,6 +4,7 @@
  * play: SPAPRD_TEST_ROLE says how it answers.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,6 +22,37 @@
 
 /* -- the worker -- */
 
+/* Replies with fds, right and wrong: how many there are, and how many the head says. */
+static const struct fd_role {
+	const char *name;
+	unsigned int sent;
+	unsigned int said;
+	bool fails;
+} fd_roles[] = {
+	{"fd", 1, 1, false},        {"no-fd", 0, 0, false},        {"two-fds", 2, 2, false},
+	{"fd-unsaid", 1, 0, false}, {"fd-only-said", 0, 1, false}, {"fd-with-error", 1, 1, true},
+	{"refusal", 0, 0, true},
+};
+
+static const struct fd_role *find_fd_role(const char *role)
+{
+	for (size_t i = 0; i < sizeof(fd_roles) / sizeof(*fd_roles); i++) {
+		if (strcmp(fd_roles[i].name, role) == 0) {
+			return &fd_roles[i];
+		}
+	}
+	return NULL;
+}
+
+static void answer_with_fds(struct worker_reply reply, const struct fd_role *role)
+{
+	static const int fds[] = {STDOUT_FILENO, STDERR_FILENO};
+
+	reply.fds = role->said;
+	reply.code = role->fails ? ERROR_FROZEN : ERROR_NONE;
+	(void)packet_send(WORKER_SOCKET_FD, &reply, sizeof(reply), NULL, 0, fds, role->sent);
+}
+
 static void answer(const struct worker_request *request, const char *role)
 {
 	struct worker_reply reply = {
@@ -31,6 +63,10 @@ static void answer(const struct worker_request *request, const char *role)
 	};
 	const char *body = "";
 
+	if (find_fd_role(role)) {
+		answer_with_fds(reply, find_fd_role(role));
+		return;
+	}
 	if (strcmp(role, "refuse") == 0) {
 		reply.code = ERROR_WINDOW_OVERLAP;
 		reply.errnum = EBUSY;
@@ -89,6 +125,8 @@ struct stage {
 	enum error_code last_code;
 	char text[ERROR_TEXT_SIZE];
 	uint64_t mappings;
+	unsigned int fd_count; /* of the last answer */
+	int fd;                /* a copy of it, or -1 */
 	char why[64];
 };
 
@@ -100,6 +138,10 @@ static void handle_answer(void *userdata, const struct worker_answer *got)
 	stage.answers++;
 	stage.last_code = got->error.code;
 	(void)snprintf(stage.text, sizeof(stage.text), "%s", got->error.text);
+	stage.fd_count = got->fd_count;
+	if (got->fd_count > 0 && stage.fd < 0) {
+		stage.fd = dup(got->fds[0]);
+	}
 }
 
 static void handle_counts(void *userdata, const struct worker_counts *counts)
@@ -137,6 +179,12 @@ static int ask(void)
 				      handle_answer, NULL, NULL);
 }
 
+static int ask_for_device(void)
+{
+	return worker_process_request(stage.worker, WORKER_OPEN_DEVICE, "12345678", 8, NULL, 0,
+				      handle_answer, NULL, NULL);
+}
+
 static void run_until(unsigned int answers, bool gone)
 {
 	while (stage.answers < answers || (gone && !stage.why[0])) {
@@ -149,7 +197,7 @@ static int set_up(void **state)
 	sigset_t signals;
 
 	(void)state;
-	stage = (struct stage){.event = NULL};
+	stage = (struct stage){.event = NULL, .fd = -1};
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGCHLD);
 	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
@@ -161,6 +209,9 @@ static int tear_down(void **state)
 	(void)state;
 	stage.worker = worker_process_free(stage.worker);
 	stage.event = sd_event_unref(stage.event);
+	if (stage.fd >= 0) {
+		(void)close(stage.fd);
+	}
 	return 0;
 }
 
@@ -210,6 +261,96 @@ static void test_broken_protocol(void **state)
 		(void)tear_down(state);
 		(void)set_up(state);
 	}
+}
+
+static unsigned int count_fds(void)
+{
+	unsigned int count = 0;
+
+	for (int fd = 0; fd < 256; fd++) {
+		count += fcntl(fd, F_GETFD) >= 0;
+	}
+	return count;
+}
+
+/* A device comes as an fd. What the handler doesn't keep is closed. */
+static void test_device(void **state)
+{
+	unsigned int before;
+
+	(void)state;
+	start("fd");
+	before = count_fds();
+	assert_int_equal(ask_for_device(), 0);
+	run_until(1, false);
+	assert_int_equal(stage.last_code, ERROR_NONE);
+	assert_int_equal(stage.fd_count, 1);
+	assert_true(fcntl(stage.fd, F_GETFD) >= 0);
+	assert_int_equal(count_fds(), before + 1);
+	for (unsigned int i = 2; i < 10; i++) {
+		assert_int_equal(ask_for_device(), 0);
+		run_until(i, false);
+	}
+	assert_int_equal(count_fds(), before + 1);
+}
+
+static void test_device_refused(void **state)
+{
+	(void)state;
+	start("refusal");
+	assert_int_equal(ask_for_device(), 0);
+	run_until(1, false);
+	assert_int_equal(stage.last_code, ERROR_FROZEN);
+	assert_int_equal(stage.fd_count, 0);
+}
+
+/* Fewer or more fds than there must be, and fds where none belong. */
+static void test_wrong_fds(void **state)
+{
+	static const char *const roles[] = {"no-fd",        "two-fds",       "fd-unsaid",
+					    "fd-only-said", "fd-with-error", "fd"};
+
+	for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++) {
+		unsigned int before = count_fds();
+
+		start(roles[i]);
+		/* The last one is right but for the question. */
+		assert_int_equal(strcmp(roles[i], "fd") == 0 ? ask() : ask_for_device(), 0);
+		run_until(1, true);
+		assert_int_equal(stage.last_code, ERROR_WORKER_LOST);
+		assert_non_null(strstr(stage.why, "SIGKILL"));
+		assert_int_equal(stage.fd_count, 0);
+		assert_int_equal(count_fds(), before);
+		(void)tear_down(state);
+		(void)set_up(state);
+	}
+}
+
+/* A device that finds no room here costs its own request, not the worker. */
+static void test_no_fd_for_a_device(void **state)
+{
+	struct rlimit limit;
+	struct rlimit low;
+
+	(void)state;
+	start("fd");
+	/* The worker runs, and answers. */
+	assert_int_equal(ask_for_device(), 0);
+	run_until(1, false);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = 3;
+	assert_int_equal(ask_for_device(), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	run_until(2, false);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(stage.last_code, ERROR_QUOTA_EXCEEDED);
+	assert_int_equal(stage.fd_count, 0);
+	assert_string_equal(stage.why, "");
+	assert_int_equal(ask_for_device(), 0);
+	run_until(3, false);
+	assert_int_equal(stage.last_code, ERROR_NONE);
+	assert_int_equal(stage.fd_count, 1);
 }
 
 static void test_death(void **state)
@@ -369,6 +510,10 @@ int main(void)
 		TEST(test_refusal),
 		TEST(test_answer_to_nobody),
 		TEST(test_broken_protocol),
+		TEST(test_device),
+		TEST(test_device_refused),
+		TEST(test_wrong_fds),
+		TEST(test_no_fd_for_a_device),
 		TEST(test_death),
 		TEST(test_exit_status),
 		TEST(test_program_that_is_not_there),

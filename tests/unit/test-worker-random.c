@@ -19,6 +19,7 @@
 
 struct model {
 	bool attached[GROUPS];
+	bool open[GROUPS];          /* its device */
 	uint32_t section[SECTIONS]; /* ids, 0: none */
 	uint32_t owner[SLOTS];      /* first page of the mapping + 1 */
 	uint32_t pages[SLOTS];      /* by first page */
@@ -157,6 +158,34 @@ static void do_group(struct fixture *fixture, struct model *model, uint64_t *see
 	} else {
 		assert_int_equal(detach(fixture, group), 0);
 		model->attached[group] = false;
+		model->open[group] = false;
+	}
+}
+
+static const char *const devices[GROUPS] = {"0000:01:00.0", "0001:01:00.0", "0002:01:00.0"};
+
+/* What is done to a PE changes nothing of what the model knows. */
+static void do_pe(struct fixture *fixture, struct model *model, uint64_t *seed)
+{
+	uint32_t group = below(seed, GROUPS);
+	uint32_t operation = WORKER_PE_LOOK + below(seed, WORKER_PE_OPERATION_COUNT);
+	enum error_code expected = model->attached[group] ? ERROR_NONE : ERROR_NOT_FOUND;
+	struct worker_pe pe;
+
+	if (operation == WORKER_PE_OPERATION_COUNT) {
+		assert_int_equal(open_device(fixture, group, devices[group], -1, NULL), expected);
+		model->open[group] |= expected == ERROR_NONE;
+		return;
+	}
+	if (operation == WORKER_PE_INJECT && model->attached[group]) {
+		expected = ERROR_UNSUPPORTED;
+	}
+	assert_int_equal(operate(fixture, group, operation, &pe), expected);
+	if (expected == ERROR_NONE) {
+		assert_int_equal(pe.number, 0);
+		assert_int_equal(pe.devices, model->open[group]);
+		/* An assertion of a reset is not left behind. */
+		assert_int_equal(operate(fixture, group, WORKER_PE_DEACTIVATE, &pe), 0);
 	}
 }
 
@@ -174,6 +203,7 @@ static void compare(struct fixture *fixture, const struct model *model)
 				 last_answer.head.counts.locked_leaks,
 			 now.locked_bytes);
 	assert_int_equal(now.attached_groups, groups);
+	assert_int_equal(now.open_devices, model->open[0] + model->open[1] + model->open[2]);
 	assert_int_equal(now.mapped_tces, groups * pages);
 	assert_int_equal(now.leaked_pinned_bytes, 0);
 	assert_int_equal(now.kernel_damage, 0);
@@ -188,10 +218,12 @@ static void run(uint64_t seed)
 	for (unsigned int i = 0; i < 400; i++) {
 		uint32_t choice = below(&seed, 100);
 
-		if (choice < 45) {
+		if (choice < 40) {
 			do_map(&fixture, &model, &seed);
-		} else if (choice < 80) {
+		} else if (choice < 70) {
 			do_unmap(&fixture, &model, &seed);
+		} else if (choice < 80) {
+			do_pe(&fixture, &model, &seed);
 		} else if (choice < 97) {
 			do_memory(&fixture, &model, &seed);
 		} else {
@@ -234,8 +266,10 @@ static void send_noise(struct fixture *fixture, uint64_t *seed)
 		[WORKER_UNMAP] = sizeof(struct worker_unmap),
 		[WORKER_TRANSLATE] = sizeof(struct worker_translate),
 		[WORKER_LIST_MAPPINGS] = sizeof(struct worker_list),
+		[WORKER_OPEN_DEVICE] = sizeof(struct worker_open_device),
+		[WORKER_OPERATE_PE] = sizeof(struct worker_operate_pe),
 	};
-	uint32_t type = WORKER_DESCRIBE + below(seed, WORKER_LIST_MAPPINGS);
+	uint32_t type = WORKER_DESCRIBE + below(seed, WORKER_OPERATE_PE);
 	unsigned int count = type == WORKER_ADD_MEMORY ? 1 : type == WORKER_ATTACH_GROUP ? 2 : 0;
 	cleanup(cleanup_fd) int memory = make_memory(SECTION_SIZE);
 	int fds[] = {memory, fixture->control};
@@ -243,6 +277,10 @@ static void send_noise(struct fixture *fixture, uint64_t *seed)
 
 	for (size_t i = 0; i < sizeof(body) / sizeof(body[0]); i++) {
 		body[i] = below(seed, 2) ? 0 : interesting(seed);
+	}
+	if (type == WORKER_OPEN_DEVICE && below(seed, 2)) {
+		(void)snprintf((char *)&body[2], WORKER_DEVICE_NAME_SIZE, "%s", devices[0]);
+		count = below(seed, 2);
 	}
 	if (below(seed, 16) == 0) {
 		struct worker_request head = {.version = interesting(seed),

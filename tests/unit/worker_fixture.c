@@ -62,7 +62,7 @@ void fixture_open_on(struct fixture *fixture, const char *host)
 	int connection = -1;
 	int sockets[2];
 
-	*fixture = (struct fixture){.control = -1};
+	*fixture = (struct fixture){.control = -1, .last_fd = -1};
 	find_program("spaprd-simhost", program);
 	assert_int_equal(sim_launch(program, host, &connection, &fixture->simhost), 0);
 	assert_int_equal(sim_kernel_new(connection, &fixture->kernel), 0);
@@ -92,6 +92,7 @@ int fixture_wait(struct fixture *fixture)
 
 void fixture_close_host(struct fixture *fixture)
 {
+	fixture->last_fd = fd_close(fixture->last_fd);
 	fixture_expect_nothing_left(fixture);
 	fixture->socket = fd_close(fixture->socket);
 	fixture->control = fd_close(fixture->control);
@@ -199,6 +200,15 @@ bool fixture_take_back(struct fixture *fixture)
 	return waiting;
 }
 
+void fixture_freeze(struct fixture *fixture, uint32_t group, uint32_t what)
+{
+	struct sim_control_reply reply;
+
+	assert_int_equal(sim_control_freeze(fixture->control, 7, group, what), 0);
+	reply = receive_control(fixture, 7);
+	sim_control_reply_done(&reply);
+}
+
 void fixture_dma_write(struct fixture *fixture, const char *device, uint64_t iova, const void *data,
 		       uint32_t size)
 {
@@ -236,10 +246,13 @@ void receive_answer(struct fixture *fixture, struct answer *ret_answer)
 	memcpy(head, packet, sizeof(*head));
 	memcpy(ret_answer->body, packet + sizeof(*head), (size_t)size - sizeof(*head));
 	ret_answer->body[(size_t)size - sizeof(*head)] = '\0';
-	assert_int_equal(fds.count, 0);
 	assert_int_equal(head->version, WORKER_PROTOCOL_VERSION);
 	assert_int_equal(head->size, (size_t)size - sizeof(*head));
-	assert_int_equal(head->reserved, 0);
+	assert_int_equal(head->fds, fds.count);
+	assert_true(fds.count == 0 || (head->type == WORKER_OPEN_DEVICE && head->code == 0));
+	assert_true(fds.count < 2);
+	fixture->last_fd = fd_close(fixture->last_fd);
+	fixture->last_fd = packet_fds_take(&fds, 0);
 	assert_true(head->code < ERROR_CODE_COUNT);
 	assert_true(head->errnum >= 0);
 }
@@ -354,4 +367,68 @@ int unmap(struct fixture *fixture, uint64_t iova, uint64_t size)
 	struct worker_unmap body = {.iova = iova, .size = size};
 
 	return request(fixture, WORKER_UNMAP, &body, sizeof(body), NULL, 0, NULL);
+}
+
+static struct worker_open_device open_request(uint32_t group, const char *name)
+{
+	struct worker_open_device body = {.group = group};
+
+	assert_true(strlen(name) <= sizeof(body.name));
+	memcpy(body.name, name, strlen(name));
+	return body;
+}
+
+uint64_t send_open(struct fixture *fixture, uint32_t group, const char *name, int event)
+{
+	struct worker_open_device body = open_request(group, name);
+
+	return send_request(fixture, WORKER_OPEN_DEVICE, &body, sizeof(body), &event, event >= 0);
+}
+
+int open_device(struct fixture *fixture, uint32_t group, const char *name, int event, int *ret_fd)
+{
+	struct worker_open_device body = open_request(group, name);
+	int r = request(fixture, WORKER_OPEN_DEVICE, &body, sizeof(body), &event, event >= 0, NULL);
+
+	if (r == 0) {
+		assert_int_equal(last_answer.head.size, 0);
+		assert_true(fixture->last_fd >= 0);
+		if (ret_fd) {
+			*ret_fd = steal_fd(&fixture->last_fd);
+		}
+		fixture->last_fd = fd_close(fixture->last_fd);
+	}
+	return r;
+}
+
+uint64_t send_operate(struct fixture *fixture, uint32_t group, enum worker_pe_operation operation)
+{
+	struct worker_operate_pe body = {.group = group, .operation = operation};
+
+	return send_request(fixture, WORKER_OPERATE_PE, &body, sizeof(body), NULL, 0);
+}
+
+int operate(struct fixture *fixture, uint32_t group, enum worker_pe_operation operation,
+	    struct worker_pe *ret_pe)
+{
+	struct worker_operate_pe body = {.group = group, .operation = operation};
+	int r = request(fixture, WORKER_OPERATE_PE, &body, sizeof(body), NULL, 0, NULL);
+
+	if (r == 0) {
+		assert_true(last_answer.head.size >= sizeof(*ret_pe));
+		if (operation != WORKER_PE_SAVE) {
+			assert_int_equal(last_answer.head.size, sizeof(*ret_pe));
+		}
+		if (ret_pe) {
+			memcpy(ret_pe, last_answer.body, sizeof(*ret_pe));
+		}
+	}
+	return r;
+}
+
+void expect_text(const char *words)
+{
+	if (!strstr((const char *)last_answer.body, words)) {
+		fail_msg("\"%s\" is not in \"%s\"", words, (const char *)last_answer.body);
+	}
 }

@@ -19,6 +19,7 @@ struct fixture {
 	int control; /* for the simulated host's verbs */
 	struct kernel *kernel;
 	uint64_t last_id;
+	int last_fd; /* that came with the last reply, or -1 */
 };
 
 /* A reply with its body. */
@@ -51,6 +52,9 @@ void fixture_fail(struct fixture *fixture, const char *operation, uint32_t skip,
 /* Take back what still waits to fail. Whether there was something. */
 bool fixture_take_back(struct fixture *fixture);
 
+/* Stop a PE; what is an enum sim_freeze (sim/eeh.h). */
+void fixture_freeze(struct fixture *fixture, uint32_t group, uint32_t what);
+
 void fixture_dma_write(struct fixture *fixture, const char *device, uint64_t iova, const void *data,
 		       uint32_t size);
 
@@ -79,6 +83,21 @@ int create_window(struct fixture *fixture, struct worker_window *window);
 int remove_window(struct fixture *fixture, uint64_t start);
 int map(struct fixture *fixture, uint64_t iova, uint64_t gpa, uint64_t size, uint32_t prot);
 int unmap(struct fixture *fixture, uint64_t iova, uint64_t size);
+
+/* Open a device, with an eventfd or -1. *ret_fd (NULL: it is closed) is a node of fixture->kernel.
+ */
+int open_device(struct fixture *fixture, uint32_t group, const char *name, int event, int *ret_fd);
+
+/* Operate on a PE; ret_pe may be NULL. */
+int operate(struct fixture *fixture, uint32_t group, enum worker_pe_operation operation,
+	    struct worker_pe *ret_pe);
+
+/* The same without waiting for the reply; returns its id. */
+uint64_t send_operate(struct fixture *fixture, uint32_t group, enum worker_pe_operation operation);
+uint64_t send_open(struct fixture *fixture, uint32_t group, const char *name, int event);
+
+/* Whether the last reply has words in its text. */
+void expect_text(const char *words);
 
 /* What the last reply said. */
 extern struct answer last_answer;
