@@ -238,8 +238,8 @@ void bus_call_reply_with(struct bus_call *call, bus_append append, void *userdat
 	finish(call, reply, r);
 }
 
-/* libdbus aborts on text that is not UTF-8; a cut or foreign text is better than none. */
-static void make_valid(char *text)
+/* A cut or foreign text is better than none. */
+void bus_text_make_valid(char *text)
 {
 	if (dbus_validate_utf8(text, NULL)) {
 		return;
@@ -264,6 +264,6 @@ void bus_call_fail_named(struct bus_call *call, const char *name, const char *fo
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	make_valid(text);
+	bus_text_make_valid(text);
 	fail(call, name, text);
 }

@@ -58,5 +58,11 @@ void bus_call_fail(struct bus_call *call, const struct error *error);
 void bus_call_fail_named(struct bus_call *call, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * Make a text one that libdbus takes, which aborts on what is not UTF-8: each byte of one that is
+ * not and is no ASCII becomes a question mark.
+ */
+void bus_text_make_valid(char *text);
+
 /* Drop a call without an answer: for clients that are gone. Takes NULL, returns NULL. */
 struct bus_call *bus_call_free(struct bus_call *call);

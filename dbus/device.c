@@ -1,8 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* org.spaprd1.Device */
+#include "broker/device.h"
 #include "common/names.h"
 #include "dbus/faces.h"
 #include "dbus/interface_xml.h"
+
+/* -- Open -- */
+
+static void handle_opened(void *userdata, const struct worker_answer *answer)
+{
+	struct bus_call *call = userdata;
+
+	if (answer->error.code != ERROR_NONE) {
+		bus_call_fail(call, &answer->error);
+	} else {
+		bus_call_reply(call, DBUS_TYPE_UNIX_FD, &answer->fds[0], DBUS_TYPE_INVALID);
+	}
+}
+
+static void do_open(struct bus_call *call, struct device_face *face)
+{
+	struct error error;
+
+	if (device_open(face->service->manager, face->device, handle_opened, call, &error)) {
+		bus_call_fail(call, &error);
+	}
+}
+
+static void handle_open(struct bus_call *call, void *object)
+{
+	face_authorise_device(call, object, do_open);
+}
+
+/* -- properties -- */
 
 static int get_name(void *object, DBusMessageIter *value)
 {
@@ -50,6 +80,19 @@ static int get_group(void *object, DBusMessageIter *value)
 	return face_append_path(value, face_group_path(face->device->group).text);
 }
 
+static int get_open(void *object, DBusMessageIter *value)
+{
+	const struct device_face *face = object;
+	dbus_bool_t open = device_is_open(face->service->manager, face->device);
+
+	return face_append(value, DBUS_TYPE_BOOLEAN, &open);
+}
+
+static const struct bus_method methods[] = {
+	{"Open", "", "h", handle_open},
+	{.name = NULL},
+};
+
 static const struct bus_property properties[] = {
 	{"Name", "s", get_name, BUS_PROPERTY_CONSTANT},
 	{"Vendor", "q", get_vendor, BUS_PROPERTY_CONSTANT},
@@ -57,11 +100,13 @@ static const struct bus_property properties[] = {
 	{"Class", "u", get_class, BUS_PROPERTY_CONSTANT},
 	{"Driver", "s", get_driver, BUS_PROPERTY_SILENT},
 	{"Group", "o", get_group, BUS_PROPERTY_CONSTANT},
+	{"Open", "b", get_open, BUS_PROPERTY_CHANGES},
 	{.name = NULL},
 };
 
 const struct bus_interface device_interface = {
 	.name = BUS_INTERFACE_DEVICE,
+	.methods = methods,
 	.properties = properties,
 	.xml = interface_xml_device,
 };

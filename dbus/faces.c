@@ -63,6 +63,16 @@ int face_append_path(DBusMessageIter *iter, const char *path)
 	return face_append(iter, DBUS_TYPE_OBJECT_PATH, &path);
 }
 
+int face_append_text(DBusMessageIter *iter, const char *text)
+{
+	char copy[FACE_TEXT_SIZE];
+	const char *valid = copy;
+
+	(void)snprintf(copy, sizeof(copy), "%s", text);
+	bus_text_make_valid(copy);
+	return face_append(iter, DBUS_TYPE_STRING, &valid);
+}
+
 int face_append_record(DBusMessageIter *iter, int container, int first_type,
 		       const void *first_value, ...)
 {
@@ -120,12 +130,18 @@ void face_reply_empty(void *userdata, const struct worker_answer *answer)
 
 /* -- authorisation -- */
 
-/* A call that waits for the uid of its sender. */
+/* A call that waits for the uid of its sender, and who goes on with it: one of the last six. */
 struct question {
 	struct service *service;
 	struct bus_call *call;
 	unsigned int space;
-	space_continuation go_on_space; /* one of the two is set */
+	struct group_face *group;
+	struct device_face *device;
+	space_continuation go_on_space;
+	caller_continuation go_on_caller;
+	group_continuation go_on_group;
+	device_continuation go_on_device;
+	group_continuation go_on_group_operator;
 	service_continuation go_on_service;
 };
 
@@ -139,53 +155,119 @@ static struct space *find_space(struct service *service, unsigned int number)
 	return space;
 }
 
-static void decide_space(const struct question *question, const struct bus_sender *sender)
+bool face_is_operator(const struct bus_sender *sender)
+{
+	uid_t uid = bus_sender_uid(sender);
+
+	return uid == 0 || uid == geteuid();
+}
+
+static int check_space(const struct space *space, const struct bus_sender *sender,
+		       struct error *error)
+{
+	uid_t uid = bus_sender_uid(sender);
+
+	if (uid == 0 || uid == space->uid || strcmp(bus_sender_name(sender), space->owner) == 0) {
+		return 0;
+	}
+	return error_set(error, ERROR_ACCESS_DENIED, 0,
+			 "address space %u belongs to uid %u; only that user and root act on it, "
+			 "you are uid %u",
+			 space->number, (unsigned int)space->uid, (unsigned int)uid);
+}
+
+static int check_operator(const struct bus_sender *sender, struct error *error)
+{
+	if (face_is_operator(sender)) {
+		return 0;
+	}
+	return error_set(error, ERROR_ACCESS_DENIED, 0,
+			 "this is for root and the user that spaprd runs as, you are uid %u",
+			 (unsigned int)bus_sender_uid(sender));
+}
+
+static int decide_space(const struct question *question, struct bus_sender *sender,
+			struct error *error)
 {
 	struct space *space = find_space(question->service, question->space);
-	uid_t uid = bus_sender_uid(sender);
-	struct error error;
+	int r;
 
 	if (!space) {
-		(void)error_set(&error, ERROR_NOT_FOUND, 0, "address space %u is gone",
-				question->space);
-		bus_call_fail(question->call, &error);
-	} else if (uid != 0 && uid != space->uid) {
-		(void)error_set(
-			&error, ERROR_ACCESS_DENIED, 0,
-			"address space %u belongs to uid %u; only that user and root act on "
-			"it, you are uid %u",
-			space->number, (unsigned int)space->uid, (unsigned int)uid);
-		bus_call_fail(question->call, &error);
-	} else {
+		return error_set(error, ERROR_NOT_FOUND, 0, "address space %u is gone",
+				 question->space);
+	}
+	r = check_space(space, sender, error);
+	if (r) {
+		return r;
+	}
+	if (question->go_on_space) {
 		question->go_on_space(question->call, space->face);
-	}
-}
-
-static void decide_service(const struct question *question, const struct bus_sender *sender)
-{
-	uid_t uid = bus_sender_uid(sender);
-	struct error error;
-
-	if (uid != 0 && uid != geteuid()) {
-		(void)error_set(&error, ERROR_ACCESS_DENIED, 0,
-				"this is for root and the user that spaprd runs as, you are uid %u",
-				(unsigned int)uid);
-		bus_call_fail(question->call, &error);
 	} else {
-		question->go_on_service(question->call, question->service);
+		question->go_on_caller(question->call, space->face, sender);
 	}
+	return 0;
 }
 
-static void handle_sender(struct bus_sender *sender, const struct error *error, void *userdata)
+static int decide_group(const struct question *question, struct bus_sender *sender,
+			struct error *error)
+{
+	const struct group *group = question->group->group;
+	int r;
+
+	if (!group->space) {
+		return error_set(error, ERROR_NOT_FOUND, 0,
+				 "group %" PRIu32 " is in no address space, and so nobody's to act "
+				 "on: attach it first",
+				 group->host->id);
+	}
+	r = check_space(group->space, sender, error);
+	if (r) {
+		return r;
+	}
+	if (question->go_on_group) {
+		question->go_on_group(question->call, question->group, sender);
+	} else {
+		question->go_on_device(question->call, question->device);
+	}
+	return 0;
+}
+
+static int decide_operator(const struct question *question, struct bus_sender *sender,
+			   struct error *error)
+{
+	int r = check_operator(sender, error);
+
+	if (r) {
+		return r;
+	}
+	if (question->go_on_service) {
+		question->go_on_service(question->call, question->service);
+	} else {
+		question->go_on_group_operator(question->call, question->group, sender);
+	}
+	return 0;
+}
+
+static int decide(const struct question *question, struct bus_sender *sender, struct error *error)
+{
+	if (question->go_on_space || question->go_on_caller) {
+		return decide_space(question, sender, error);
+	}
+	if (question->go_on_group || question->go_on_device) {
+		return decide_group(question, sender, error);
+	}
+	return decide_operator(question, sender, error);
+}
+
+static void handle_sender(struct bus_sender *sender, const struct error *failure, void *userdata)
 {
 	struct question *question = userdata;
+	struct error error;
 
 	if (!sender) {
-		bus_call_fail(question->call, error);
-	} else if (question->go_on_space) {
-		decide_space(question, sender);
-	} else {
-		decide_service(question, sender);
+		bus_call_fail(question->call, failure);
+	} else if (decide(question, sender, &error)) {
+		bus_call_fail(question->call, &error);
 	}
 	free(question);
 }
@@ -218,6 +300,46 @@ void face_authorise(struct bus_call *call, struct space_face *face, space_contin
 			       .call = call,
 			       .space = face->space->number,
 			       .go_on_space = go_on});
+}
+
+void face_authorise_caller(struct bus_call *call, struct space_face *face,
+			   caller_continuation go_on)
+{
+	ask(&(struct question){.service = face->service,
+			       .call = call,
+			       .space = face->space->number,
+			       .go_on_caller = go_on});
+}
+
+void face_authorise_group(struct bus_call *call, struct group_face *face, group_continuation go_on)
+{
+	ask(&(struct question){
+		.service = face->service, .call = call, .group = face, .go_on_group = go_on});
+}
+
+void face_authorise_device(struct bus_call *call, struct device_face *face,
+			   device_continuation go_on)
+{
+	const struct manager *manager = face->service->manager;
+	const struct topology_group *host =
+		topology_find_group(manager->topology, face->device->group);
+
+	ask(&(struct question){
+		.service = face->service,
+		.call = call,
+		.group = manager->groups[host - manager->topology->groups].face,
+		.device = face,
+		.go_on_device = go_on,
+	});
+}
+
+void face_authorise_group_operator(struct bus_call *call, struct group_face *face,
+				   group_continuation go_on)
+{
+	ask(&(struct question){.service = face->service,
+			       .call = call,
+			       .group = face,
+			       .go_on_group_operator = go_on});
 }
 
 void face_authorise_operator(struct bus_call *call, struct service *service,

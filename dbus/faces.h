@@ -3,6 +3,7 @@
 #pragma once
 
 #include "broker/manager.h"
+#include "broker/pe.h"
 #include "broker/simulator.h"
 #include "broker/space.h"
 #include "dbus/object.h"
@@ -17,10 +18,22 @@ struct service {
 	struct device_face *devices;
 };
 
+struct pe_client;
+
+/* The last operation on a PE that a client asked for. */
+struct pe_last_operation {
+	const char *name; /* "" before the first */
+	uint32_t milliseconds;
+	const char *outcome;
+};
+
 struct group_face {
 	struct service *service;
 	struct group *group;
 	struct bus_object *object;
+	/* of a group that has a PE: */
+	struct pe_client *clients; /* that have joined */
+	struct pe_last_operation last_operation;
 };
 
 struct device_face {
@@ -48,6 +61,7 @@ struct space_face {
 extern const struct bus_interface manager_interface;
 extern const struct bus_interface simulator_interface;
 extern const struct bus_interface group_interface;
+extern const struct bus_interface pe_interface;
 extern const struct bus_interface device_interface;
 extern const struct bus_interface space_interface;
 extern const struct bus_interface container_interface;
@@ -69,6 +83,12 @@ struct face_path face_container_path(unsigned int space, uint32_t container);
 
 int face_append(DBusMessageIter *iter, int type, const void *value);
 int face_append_path(DBusMessageIter *iter, const char *path);
+
+#define FACE_TEXT_SIZE 256
+
+/* A string of another program's, or of the host's, which may not be UTF-8: what is not becomes a
+ * question mark, and what is longer than FACE_TEXT_SIZE is cut. */
+int face_append_text(DBusMessageIter *iter, const char *text);
 
 /*
  * A structure (DBUS_TYPE_STRUCT) or one entry of a dictionary (DBUS_TYPE_DICT_ENTRY) of basic
@@ -100,8 +120,36 @@ typedef void (*space_continuation)(struct bus_call *call, struct space_face *fac
  */
 void face_authorise(struct bus_call *call, struct space_face *face, space_continuation go_on);
 
+/* The sender may be used during the call. */
+typedef void (*caller_continuation)(struct bus_call *call, struct space_face *face,
+				    struct bus_sender *sender);
+
+/* The same for what depends on who of them it is. */
+void face_authorise_caller(struct bus_call *call, struct space_face *face,
+			   caller_continuation go_on);
+
+typedef void (*group_continuation)(struct bus_call *call, struct group_face *face,
+				   struct bus_sender *sender);
+
+/* The same by the address space that has the group when the sender's uid is known; ERROR_NOT_FOUND
+ * when none has. */
+void face_authorise_group(struct bus_call *call, struct group_face *face, group_continuation go_on);
+
+typedef void (*device_continuation)(struct bus_call *call, struct device_face *face);
+
+/* The same for a device of the group. */
+void face_authorise_device(struct bus_call *call, struct device_face *face,
+			   device_continuation go_on);
+
 typedef void (*service_continuation)(struct bus_call *call, struct service *service);
 
 /* The same for what only root and the user that spaprd runs as may do. */
 void face_authorise_operator(struct bus_call *call, struct service *service,
 			     service_continuation go_on);
+
+/* For a group, whoever has it. */
+void face_authorise_group_operator(struct bus_call *call, struct group_face *face,
+				   group_continuation go_on);
+
+/* Whether it is root or the user that spaprd runs as. */
+bool face_is_operator(const struct bus_sender *sender);

@@ -7,4 +7,5 @@ extern const char interface_xml_group[];
 extern const char interface_xml_device[];
 extern const char interface_xml_address_space[];
 extern const char interface_xml_container[];
+extern const char interface_xml_pe[];
 extern const char interface_xml_simulator[];

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "dbus/faces.h"
+#include "dbus/pe_methods.h"
 #include "dbus/space_signals.h"
 
 /* -- address spaces and containers -- */
@@ -195,6 +196,17 @@ static void handle_group_changed(void *userdata, struct group *group)
 	}
 }
 
+/* Whoever opened it is answered next. */
+static void handle_device_changed(void *userdata, const struct topology_device *device)
+{
+	struct service *service = userdata;
+	const struct device_face *face =
+		&service->devices[device - service->manager->topology->devices];
+
+	bus_object_changed(face->object, BUS_INTERFACE_DEVICE, "Open", NULL);
+	bus_flush_changes(service->bus);
+}
+
 static const struct manager_observer observer = {
 	.space_added = handle_space_added,
 	.space_removed = handle_space_removed,
@@ -205,6 +217,7 @@ static const struct manager_observer observer = {
 	.group_changed = handle_group_changed,
 	.mappings_replayed = space_handle_mappings_replayed,
 	.memory_skipped = space_handle_memory_skipped,
+	.device_changed = handle_device_changed,
 };
 
 /* -- what is there from the start -- */
@@ -221,7 +234,9 @@ static int add_manager(struct service *service)
 
 static int add_groups(struct service *service)
 {
-	static const struct bus_interface *const interfaces[] = {&group_interface, NULL};
+	static const struct bus_interface *const plain[] = {&group_interface, NULL};
+	static const struct bus_interface *const with_pe[] = {&group_interface, &pe_interface,
+							      NULL};
 
 	service->groups = calloc(service->manager->group_count + 1, sizeof(*service->groups));
 	if (!service->groups) {
@@ -234,8 +249,8 @@ static int add_groups(struct service *service)
 
 		face->service = service;
 		face->group = group;
-		r = bus_object_add(service->bus, face_group_path(group->host->id).text, interfaces,
-				   face, &face->object);
+		r = bus_object_add(service->bus, face_group_path(group->host->id).text,
+				   group->pe ? with_pe : plain, face, &face->object);
 		if (r < 0) {
 			return r;
 		}
@@ -286,6 +301,7 @@ int service_new(struct bus *bus, struct manager *manager, struct simulator *simu
 	service->manager = manager;
 	service->simulator = simulator;
 	manager_observe(manager, &observer, service);
+	manager_observe_pes(manager, &pe_face_observer, service);
 	r = add_manager(service);
 	if (r < 0) {
 		return r;
@@ -311,6 +327,7 @@ struct service *service_free(struct service *service)
 		handle_space_removed(service, space, NULL);
 	}
 	for (size_t i = 0; service->groups && i < service->manager->group_count; i++) {
+		pe_face_forget_clients(&service->groups[i]);
 		service->groups[i].object = bus_object_remove(service->groups[i].object);
 		service->manager->groups[i].face = NULL;
 	}

@@ -234,7 +234,8 @@ static void reply_detached(void *userdata, const struct worker_answer *answer)
 	}
 }
 
-static void do_detach_group(struct bus_call *call, struct space_face *face)
+static void do_detach_group(struct bus_call *call, struct space_face *face,
+			    struct bus_sender *sender)
 {
 	struct group *group = NULL;
 	DBusMessageIter iter;
@@ -246,7 +247,8 @@ static void do_detach_group(struct bus_call *call, struct space_face *face)
 		return;
 	}
 	bus_call_drop_arguments(call);
-	if (space_detach_group(face->space, group, reply_detached, call, &error)) {
+	if (space_detach_group(face->space, group, face_is_operator(sender), reply_detached, call,
+			       &error)) {
 		bus_call_fail(call, &error);
 	}
 }
@@ -258,5 +260,5 @@ void space_handle_attach_group(struct bus_call *call, void *object)
 
 void space_handle_detach_group(struct bus_call *call, void *object)
 {
-	face_authorise(call, object, do_detach_group);
+	face_authorise_caller(call, object, do_detach_group);
 }

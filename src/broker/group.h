@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "host/topology.h"
 
+struct pe;
 struct space;
 
 struct group {
@@ -17,6 +18,8 @@ struct group {
 	struct space *space;
 	uint32_t container_id; /* meaningful with space; 0 while it is being attached */
 	void *face;            /* the observer's own */
+	unsigned int openings; /* of its devices, that wait (broker/device.h) */
+	struct pe *pe;         /* owned by the manager; NULL where the host has no EEH */
 };
 
 /*

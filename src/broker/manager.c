@@ -14,6 +14,19 @@ static void cleanup_manager(struct manager **manager)
 	(void)manager_free(*manager);
 }
 
+static int add_pes(struct manager *manager, struct error *error)
+{
+	for (size_t i = 0; i < manager->group_count; i++) {
+		struct group *group = &manager->groups[i];
+
+		if (group->host->eeh && pe_new(manager, group, &group->pe) < 0) {
+			return error_set(error, ERROR_KERNEL, ENOMEM,
+					 "no memory for the PE of group %" PRIu32, group->host->id);
+		}
+	}
+	return 0;
+}
+
 int manager_new(sd_event *event, struct kernel *kernel, bool simulated, const char *worker_program,
 		struct manager **ret_manager, struct error *error)
 {
@@ -35,9 +48,20 @@ int manager_new(sd_event *event, struct kernel *kernel, bool simulated, const ch
 	if (!manager->groups) {
 		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the groups");
 	}
+	manager->open_devices =
+		calloc(manager->topology->device_count + 1, sizeof(*manager->open_devices));
+	if (!manager->open_devices) {
+		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the devices");
+	}
+	manager->next_event = 1;
+	manager->next_cookie = 1;
 	manager->group_count = manager->topology->group_count;
 	for (size_t i = 0; i < manager->group_count; i++) {
 		manager->groups[i].host = &manager->topology->groups[i];
+	}
+	r = add_pes(manager, error);
+	if (r) {
+		return r;
 	}
 	*ret_manager = steal_pointer(manager);
 	return 0;
@@ -46,13 +70,19 @@ int manager_new(sd_event *event, struct kernel *kernel, bool simulated, const ch
 struct manager *manager_free(struct manager *manager)
 {
 	if (manager) {
+		manager_observe_pes(manager, NULL, NULL); /* it may be gone already */
 		while (manager->spaces) {
 			struct space *space = manager->spaces;
 
 			manager->spaces = space->next;
 			(void)space_free(space);
 		}
+		for (size_t i = 0; i < manager->group_count; i++) {
+			manager->groups[i].pe = pe_free(manager->groups[i].pe);
+		}
 		free(manager->groups);
+		free(manager->open_devices);
+		manager->policies = policy_free(manager->policies);
 		manager->topology = topology_free(manager->topology);
 		manager->event = sd_event_unref(manager->event);
 		free(manager);
@@ -65,6 +95,13 @@ void manager_observe(struct manager *manager, const struct manager_observer *obs
 {
 	manager->observer = observer;
 	manager->observer_userdata = userdata;
+}
+
+void manager_observe_pes(struct manager *manager, const struct pe_observer *observer,
+			 void *userdata)
+{
+	manager->pe_observer = observer;
+	manager->pe_observer_userdata = userdata;
 }
 
 /* -- policies -- */
@@ -82,9 +119,15 @@ int manager_use_policies(struct manager *manager, const struct policy_folders *f
 	manager->policy_folders = folders;
 	log_info("the policies of %zu file%s apply", policy->file_count,
 		 policy->file_count == 1 ? "" : "s");
-	policy = policy_free(policy);
+	manager->policies = policy_free(manager->policies);
+	manager->policies = policy;
 	for (struct space *space = manager->spaces; space; space = space->next) {
 		space_tell_policy(space);
+	}
+	for (size_t i = 0; i < manager->group_count; i++) {
+		if (manager->groups[i].pe) {
+			pe_policy_changed(manager->groups[i].pe);
+		}
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "broker/group.h"
+#include "broker/pe.h"
 #include "broker/space.h"
 #include "common/error.h"
 #include "host/kernel.h"
@@ -40,6 +41,8 @@ struct manager_observer {
 				  const struct worker_detached *detached);
 	/* No container has a section, or none has it any more; why is one line. May be NULL. */
 	void (*memory_skipped)(void *userdata, struct space *space, uint32_t id, const char *why);
+	/* A device was opened, or closed (broker/device.h). May be NULL. */
+	void (*device_changed)(void *userdata, const struct topology_device *device);
 };
 
 struct manager {
@@ -54,10 +57,16 @@ struct manager {
 	size_t space_count;
 	unsigned int next_space;
 	bool stopping;
-	struct window_policy policy;                 /* what applies; the defaults at first */
+	struct window_policy policy; /* what applies; the defaults at first */
+	struct policy *policies;     /* all that was loaded, for what depends; NULL: nothing was */
 	const struct policy_folders *policy_folders; /* where it is from; NULL: nowhere */
+	uint32_t next_event;                         /* of a PE, from 1 on */
+	uint32_t next_cookie;                        /* of a participant, likewise; 0: used up */
+	bool *open_devices; /* one for each of the topology's: whether it is open */
 	const struct manager_observer *observer;
 	void *observer_userdata;
+	const struct pe_observer *pe_observer; /* NULL: none */
+	void *pe_observer_userdata;
 };
 
 /*
@@ -74,9 +83,13 @@ struct manager *manager_free(struct manager *manager);
 void manager_observe(struct manager *manager, const struct manager_observer *observer,
 		     void *userdata);
 
+/* The same for what happens to PEs; none at first. */
+void manager_observe_pes(struct manager *manager, const struct pe_observer *observer,
+			 void *userdata);
+
 /*
  * Read the policies of some folders, which outlive the manager, and have them apply from now on, in
- * all address spaces. 0 or policy_load's code, and then everything stays as it was.
+ * all address spaces and PEs. 0 or policy_load's code, and then everything stays as it was.
  */
 int manager_use_policies(struct manager *manager, const struct policy_folders *folders,
 			 struct error *error);

@@ -9,6 +9,7 @@
 
 #include "broker/group.h"
 #include "broker/manager.h"
+#include "broker/space_private.h"
 #include "broker/space_report.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -31,235 +32,12 @@ struct change {
 	size_t head_size; /* of the answer, where the sections follow that it skips; 0: none do */
 };
 
-/* -- the description -- */
-
-#define OBSERVE(space, event, ...) \
-	(space)->manager->observer->event((space)->manager->observer_userdata, __VA_ARGS__)
-
-static struct group *find_group(struct space *space, uint32_t id)
-{
-	struct group *group = NULL;
-
-	return manager_find_group(space->manager, id, &group, NULL) ? NULL : group;
-}
-
-static const struct worker_container *find_container(const struct worker_container *containers,
-						     uint32_t count, uint32_t id)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		if (containers[i].container_id == id) {
-			return &containers[i];
-		}
-	}
-	return NULL;
-}
-
-static bool has_group(const struct worker_container *container, uint32_t group)
-{
-	for (uint32_t i = 0; i < container->group_count; i++) {
-		if (container->groups[i] == group) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static void release_group(struct space *space, struct group *group)
-{
-	if (group && group->space == space) {
-		group->space = NULL;
-		group->container_id = 0;
-		OBSERVE(space, group_changed, group);
-	}
-}
-
-static void forget_containers(struct space *space, const struct worker_container *kept,
-			      uint32_t kept_count)
-{
-	for (uint32_t i = 0; i < space->container_count; i++) {
-		const struct worker_container *old = &space->containers[i];
-		const struct worker_container *now =
-			find_container(kept, kept_count, old->container_id);
-
-		if (!now) {
-			log_write(LOG_DEBUG, LOG_SPACE(space->number),
-				  "container %" PRIu32 " is gone", old->container_id);
-			OBSERVE(space, container_removed, space, old);
-		}
-		for (uint32_t j = 0; j < old->group_count; j++) {
-			if (!now || !has_group(now, old->groups[j])) {
-				release_group(space, find_group(space, old->groups[j]));
-			}
-		}
-	}
-}
-
-static void learn_groups(struct space *space, const struct worker_container *container)
-{
-	for (uint32_t i = 0; i < container->group_count; i++) {
-		struct group *group = find_group(space, container->groups[i]);
-
-		if (group && group->container_id != container->container_id) {
-			log_write(LOG_DEBUG, LOG_SPACE(space->number),
-				  "group %" PRIu32 " is in container %" PRIu32,
-				  container->groups[i], container->container_id);
-			group->space = space;
-			group->container_id = container->container_id;
-			OBSERVE(space, group_changed, group);
-		}
-	}
-}
-
-static void learn_containers(struct space *space, const struct worker_container *now,
-			     uint32_t count)
-{
-	struct worker_container old[WORKER_CONTAINERS_MAX];
-	uint32_t old_count = space->container_count;
-
-	memcpy(old, space->containers, old_count * sizeof(*old));
-	forget_containers(space, now, count);
-	memcpy(space->containers, now, count * sizeof(*now));
-	space->container_count = count;
-	for (uint32_t i = 0; i < count; i++) {
-		const struct worker_container *container = &space->containers[i];
-		const struct worker_container *before =
-			find_container(old, old_count, container->container_id);
-
-		if (!before) {
-			OBSERVE(space, container_added, space, container);
-		} else if (memcmp(before, container, sizeof(*container)) != 0) {
-			OBSERVE(space, container_changed, space, container);
-		}
-		learn_groups(space, container);
-	}
-}
-
-/* Whether an array of plain records differs from the copy of it that we hold. */
-static bool differs(const void *a, uint32_t a_count, const void *b, uint32_t b_count, size_t size)
-{
-	return a_count != b_count || memcmp(a, b, a_count * size) != 0;
-}
-
-static void learn_description(struct space *space, const struct worker_description *description)
-{
-	const struct worker_memory *memory = (const void *)(description + 1);
-	const struct worker_window *windows = (const void *)(memory + description->memory_count);
-	const struct worker_container *containers =
-		(const void *)(windows + description->window_count);
-	unsigned int what = 0;
-
-	if (differs(memory, description->memory_count, space->memory, space->memory_count,
-		    sizeof(*memory))) {
-		memcpy(space->memory, memory, description->memory_count * sizeof(*memory));
-		space->memory_count = description->memory_count;
-		what |= SPACE_CHANGED_MEMORY;
-	}
-	if (differs(windows, description->window_count, space->windows, space->window_count,
-		    sizeof(*windows))) {
-		memcpy(space->windows, windows, description->window_count * sizeof(*windows));
-		space->window_count = description->window_count;
-		what |= SPACE_CHANGED_WINDOWS;
-	}
-	if (differs(containers, description->container_count, space->containers,
-		    space->container_count, sizeof(*containers))) {
-		learn_containers(space, containers, description->container_count);
-		what |= SPACE_CHANGED_CONTAINERS;
-	}
-	if (what) {
-		OBSERVE(space, space_changed, space, what);
-	}
-}
-
-/* A name that can go on the bus: a few printable characters, and zeros to the end. */
-static bool iommu_type_is_sound(const char type[static WORKER_IOMMU_TYPE_SIZE])
-{
-	size_t length = strnlen(type, WORKER_IOMMU_TYPE_SIZE);
-
-	for (size_t i = 0; i < length; i++) {
-		if (type[i] < 0x20 || type[i] > 0x7e) {
-			return false;
-		}
-	}
-	return length < WORKER_IOMMU_TYPE_SIZE;
-}
-
-/* A worker can only have groups that it was given: not those of another address space. */
-static bool container_is_sound(struct space *space, const struct worker_container *container)
-{
-	if (!iommu_type_is_sound(container->iommu_type) || container->container_id == 0 ||
-	    container->group_count == 0 || container->group_count > WORKER_GROUPS_MAX) {
-		return false;
-	}
-	for (uint32_t i = 0; i < container->group_count; i++) {
-		struct group *group = find_group(space, container->groups[i]);
-
-		if (!group || group->space != space) {
-			return false;
-		}
-		for (uint32_t j = 0; j < i; j++) {
-			if (container->groups[j] == container->groups[i]) {
-				return false;
-			}
-		}
-	}
-	return true;
-}
-
-/* Whether one of the first containers has the id or a group of the one after them. */
-static bool is_taken(const struct worker_container *containers, uint32_t count)
-{
-	const struct worker_container *next = &containers[count];
-
-	if (find_container(containers, count, next->container_id)) {
-		return true;
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		for (uint32_t j = 0; j < next->group_count; j++) {
-			if (has_group(&containers[i], next->groups[j])) {
-				return true;
-			}
-		}
-	}
-	return false;
-}
-
-static bool containers_are_sound(struct space *space, const struct worker_description *description)
-{
-	const struct worker_memory *memory = (const void *)(description + 1);
-	const struct worker_window *windows = (const void *)(memory + description->memory_count);
-	const struct worker_container *containers =
-		(const void *)(windows + description->window_count);
-
-	for (uint32_t i = 0; i < description->container_count; i++) {
-		if (!container_is_sound(space, &containers[i]) || is_taken(containers, i)) {
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool description_is_sound(struct space *space, const struct worker_answer *answer)
-{
-	const struct worker_description *description = answer->body;
-
-	return answer->size >= sizeof(*description) &&
-	       description->memory_count <= WORKER_MEMORY_MAX &&
-	       description->window_count <= WORKER_WINDOWS_MAX &&
-	       description->container_count <= WORKER_CONTAINERS_MAX &&
-	       answer->size ==
-		       sizeof(*description) +
-			       description->memory_count * sizeof(struct worker_memory) +
-			       description->window_count * sizeof(struct worker_window) +
-			       description->container_count * sizeof(struct worker_container) &&
-	       containers_are_sound(space, description);
-}
-
 /* -- requests that change the structure -- */
 
 static void change_finish(struct change *change, const struct worker_answer *answer)
 {
 	if (change->attaching && change->group && change->group->container_id == 0) {
-		release_group(change->space, change->group);
+		space_release_group(change->space, change->group);
 	}
 	change->handler(change->userdata, answer);
 	free(change->answer);
@@ -275,14 +53,14 @@ static void handle_description(void *userdata, const struct worker_answer *answe
 		change_finish(change, answer);
 		return;
 	}
-	if (!description_is_sound(change->space, answer)) {
+	if (!space_description_is_sound(change->space, answer)) {
 		(void)error_set(&result.error, ERROR_WORKER_LOST, EPROTO,
 				"the worker of address space %u described itself in %zu bytes that "
 				"make no sense, and is ended",
 				change->space->number, answer->size);
 		worker_process_kill(change->space->worker, SIGKILL);
 	} else {
-		learn_description(change->space, answer->body);
+		space_learn_description(change->space, answer->body);
 		if (change->head_size > 0) {
 			space_report_skipped(change->space, change->answer, change->answer_size,
 					     change->head_size);
@@ -336,6 +114,8 @@ static bool changes_structure(enum worker_request_type type)
 	case WORKER_SET_POLICY:
 	case WORKER_TRANSLATE:
 	case WORKER_LIST_MAPPINGS:
+	case WORKER_OPEN_DEVICE:
+	case WORKER_OPERATE_PE:
 	case WORKER_CLOSE:
 	case WORKER_REQUEST_TYPE_COUNT:
 		return false;
@@ -514,6 +294,22 @@ static int open_group_nodes(const struct space *space, const struct group *group
 	return 0;
 }
 
+/* Whether another group may come to containers that are there. Which one it would be is the
+ * worker's choice. */
+static bool lets_share(const struct space *space)
+{
+	const struct manager *manager = space->manager;
+
+	for (size_t i = 0; i < manager->group_count; i++) {
+		const struct group *group = &manager->groups[i];
+
+		if (group->space == space && group->pe && pe_keeps_alone(group->pe)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 int space_attach_group(struct space *space, struct group *group,
 		       const struct space_attach_options *options, worker_answer_handler handler,
 		       void *userdata, struct error *error)
@@ -543,7 +339,7 @@ int space_attach_group(struct space *space, struct group *group,
 	}
 	body.container_id = space->next_container;
 	memcpy(body.iommu_type, options->iommu_type, sizeof(body.iommu_type));
-	body.flags = (options->share ? WORKER_ATTACH_SHARE : 0) |
+	body.flags = (options->share && lets_share(space) ? WORKER_ATTACH_SHARE : 0) |
 		     (options->balloon_allowed ? WORKER_ATTACH_BALLOON : 0);
 	r = request_change(space, WORKER_ATTACH_GROUP, &body, sizeof(body), fds, 2, group, handler,
 			   userdata, error);
@@ -557,10 +353,56 @@ int space_attach_group(struct space *space, struct group *group,
 	return r;
 }
 
-int space_detach_group(struct space *space, struct group *group, worker_answer_handler handler,
-		       void *userdata, struct error *error)
+/* A detachment that waits for its turn, and then for its answer. */
+struct detachment {
+	struct pe_turn turn;
+	struct space *space;
+	struct group *group;
+	worker_answer_handler handler;
+	void *userdata;
+};
+
+static void finish_detachment(void *userdata, const struct worker_answer *answer)
 {
-	struct worker_detach body = {.group = group->host->id};
+	struct detachment *detachment = userdata;
+	struct pe *pe = detachment->group->pe;
+
+	detachment->handler(detachment->userdata, answer);
+	if (pe) {
+		pe_end_turn(pe, &detachment->turn);
+	}
+	free(detachment);
+}
+
+static int detach(struct detachment *detachment, struct error *error)
+{
+	struct worker_detach body = {.group = detachment->group->host->id};
+	int r = prepare_request(detachment->space, error);
+
+	return r ? r
+		 : request_change(detachment->space, WORKER_DETACH_GROUP, &body, sizeof(body), NULL,
+				  0, detachment->group, finish_detachment, detachment, error);
+}
+
+static void refuse_detachment(struct pe_turn *turn, const struct error *error)
+{
+	struct worker_answer answer = {.error = *error};
+
+	finish_detachment(turn, &answer);
+}
+
+static void begin_detachment(struct pe_turn *turn)
+{
+	struct error error;
+
+	if (detach((struct detachment *)turn, &error)) {
+		refuse_detachment(turn, &error);
+	}
+}
+
+static int check_detach(struct space *space, struct group *group, bool is_operator,
+			struct error *error)
+{
 	int r = prepare_request(space, error);
 
 	if (r) {
@@ -571,8 +413,37 @@ int space_detach_group(struct space *space, struct group *group, worker_answer_h
 				 "group %" PRIu32 " is not in address space %u", group->host->id,
 				 space->number);
 	}
-	return request_change(space, WORKER_DETACH_GROUP, &body, sizeof(body), NULL, 0, group,
-			      handler, userdata, error);
+	return group->pe ? pe_check_detach(group->pe, is_operator, error) : 0;
+}
+
+int space_detach_group(struct space *space, struct group *group, bool is_operator,
+		       worker_answer_handler handler, void *userdata, struct error *error)
+{
+	cleanup(cleanup_free) struct detachment *detachment = NULL;
+	int r = check_detach(space, group, is_operator, error);
+
+	if (r) {
+		return r;
+	}
+	detachment = calloc(1, sizeof(*detachment));
+	if (!detachment) {
+		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the request");
+	}
+	detachment->turn.begin = begin_detachment;
+	detachment->turn.refuse = refuse_detachment;
+	detachment->space = space;
+	detachment->group = group;
+	detachment->handler = handler;
+	detachment->userdata = userdata;
+	if (group->pe) {
+		pe_take_turn(group->pe, &steal_pointer(detachment)->turn);
+		return 0;
+	}
+	r = detach(detachment, error);
+	if (r == 0) {
+		(void)steal_pointer(detachment); /* finish_detachment frees it */
+	}
+	return r;
 }
 
 uint64_t space_locked_bytes(const struct space *space)
@@ -614,14 +485,28 @@ static void handle_counts(void *userdata, const struct worker_counts *counts)
 	space->counts = *counts;
 }
 
+/* Nothing can be asked about its groups any more. */
+static void end_pes(struct space *space, const char *why)
+{
+	struct manager *manager = space->manager;
+
+	for (size_t i = 0; i < manager->group_count; i++) {
+		struct group *group = &manager->groups[i];
+
+		if (group->space == space && group->pe) {
+			pe_space_ends(group->pe, why);
+		}
+	}
+}
+
 static void release_groups(struct space *space)
 {
 	struct manager *manager = space->manager;
 
-	forget_containers(space, NULL, 0);
+	space_forget_containers(space, NULL, 0);
 	space->container_count = 0;
 	for (size_t i = 0; i < manager->group_count; i++) {
-		release_group(space, &manager->groups[i]); /* one that was being attached */
+		space_release_group(space, &manager->groups[i]); /* one that was being attached */
 	}
 }
 
@@ -636,6 +521,7 @@ static void handle_worker_gone(void *userdata, const char *why)
 	if (!space->closing) {
 		log_write(LOG_ERR, LOG_SPACE(space->number), "the worker is lost: %s", why);
 	}
+	end_pes(space, why);
 	release_groups(space);
 	log_write(LOG_DEBUG, LOG_SPACE(space->number), "gone: %s", why);
 	OBSERVE(space, space_removed, space, space->closing ? NULL : why);
@@ -796,6 +682,7 @@ int space_close(struct space *space, worker_answer_handler handler, void *userda
 	space->closing = true;
 	space->closed = handler;
 	space->closed_userdata = userdata;
+	end_pes(space, "its address space is being closed");
 	(void)sd_event_add_time_relative(space->manager->event, &space->close_deadline,
 					 CLOCK_MONOTONIC, CLOSE_DEADLINE_USEC, 0,
 					 handle_close_deadline, space);

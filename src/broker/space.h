@@ -107,10 +107,13 @@ int space_attach_group(struct space *space, struct group *group,
 		       const struct space_attach_options *options, worker_answer_handler handler,
 		       void *userdata, struct error *error);
 
-/* The answer's body is a worker_detached. ERROR_NOT_FOUND when the group is not in this address
- * space. */
-int space_detach_group(struct space *space, struct group *group, worker_answer_handler handler,
-		       void *userdata, struct error *error);
+/*
+ * Detach a group, when what is under way with it has ended. The answer's body is a worker_detached.
+ * ERROR_NOT_FOUND when the group is not in this address space, and what pe_check_detach answers:
+ * only an operator may have a group whose recovery failed.
+ */
+int space_detach_group(struct space *space, struct group *group, bool is_operator,
+		       worker_answer_handler handler, void *userdata, struct error *error);
 
 /* The sum of the locked bytes in counts. */
 uint64_t space_locked_bytes(const struct space *space);

@@ -10,8 +10,10 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-#define FIELDS_MAX     6
-#define FIELD_SIZE     64
+#define OBJECT_FIELDS  5 /* priority, identifier, and what log_object has */
+#define FIELDS_MAX     (OBJECT_FIELDS + LOG_FIELDS_MAX)
+#define FIELD_SIZE     256
+#define ABOUT_SIZE     64
 #define TEXT_SIZE      1024
 #define MESSAGE_PREFIX "MESSAGE="
 
@@ -81,7 +83,8 @@ static void add_field(struct field_list *list, const char *format, ...)
 	list->count++;
 }
 
-static void write_journal(int priority, struct log_object object, char *message, size_t length)
+static void write_journal(int priority, struct log_object object, const struct log_field *fields,
+			  size_t count, char *message, size_t length)
 {
 	struct field_list list = {.count = 0};
 
@@ -96,6 +99,11 @@ static void write_journal(int priority, struct log_object object, char *message,
 	if (object.group >= 0) {
 		add_field(&list, "SPAPRD_GROUP=%d", object.group);
 	}
+	for (size_t i = 0; i < count && i < LOG_FIELDS_MAX; i++) {
+		if (fields[i].value) {
+			add_field(&list, "%s=%s", fields[i].name, fields[i].value);
+		}
+	}
 	list.vector[list.count].iov_base = message;
 	list.vector[list.count].iov_len = length;
 	(void)sd_journal_sendv(list.vector, list.count + 1);
@@ -103,34 +111,36 @@ static void write_journal(int priority, struct log_object object, char *message,
 
 static void write_stderr(struct log_object object, const char *text)
 {
-	char about[3 * FIELD_SIZE] = "";
+	char about[3 * ABOUT_SIZE] = "";
 	int used = 0;
 
 	if (object.space >= 0) {
-		used += snprintf(about + used, FIELD_SIZE, "space %d: ", object.space);
+		used += snprintf(about + used, ABOUT_SIZE, "space %d: ", object.space);
 	}
 	if (object.group >= 0) {
-		used += snprintf(about + used, FIELD_SIZE, "group %d: ", object.group);
+		used += snprintf(about + used, ABOUT_SIZE, "group %d: ", object.group);
 	}
 	if (object.client) {
-		(void)snprintf(about + used, FIELD_SIZE, "client %s: ", object.client);
+		(void)snprintf(about + used, ABOUT_SIZE, "client %s: ", object.client);
 	}
 	(void)fprintf(stderr, "%s: %s%s\n", log_state.program, about, text);
 }
 
-void log_write(int priority, struct log_object object, const char *format, ...)
+static void write_line(int priority, struct log_object object, const struct log_field *fields,
+		       size_t count, const char *format, va_list arguments)
+	__attribute__((format(printf, 5, 0)));
+
+static void write_line(int priority, struct log_object object, const struct log_field *fields,
+		       size_t count, const char *format, va_list arguments)
 {
 	char message[sizeof(MESSAGE_PREFIX) + TEXT_SIZE] = MESSAGE_PREFIX;
 	char *text = message + sizeof(MESSAGE_PREFIX) - 1;
-	va_list arguments;
 	int length;
 
 	if (priority > log_state.lowest_priority) {
 		return;
 	}
-	va_start(arguments, format);
 	length = vsnprintf(text, TEXT_SIZE, format, arguments);
-	va_end(arguments);
 	if (length < 0) {
 		return;
 	}
@@ -138,9 +148,28 @@ void log_write(int priority, struct log_object object, const char *format, ...)
 		length = TEXT_SIZE - 1;
 	}
 	if (log_state.journal) {
-		write_journal(priority, object, message,
+		write_journal(priority, object, fields, count, message,
 			      sizeof(MESSAGE_PREFIX) - 1 + (size_t)length);
 	} else {
 		write_stderr(object, text);
 	}
+}
+
+void log_write_fields(int priority, struct log_object object, const struct log_field *fields,
+		      size_t count, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	write_line(priority, object, fields, count, format, arguments);
+	va_end(arguments);
+}
+
+void log_write(int priority, struct log_object object, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	write_line(priority, object, NULL, 0, format, arguments);
+	va_end(arguments);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <syslog.h>
 
 /* Which object a line is about. Unset members are NULL or -1 and are left out. */
@@ -23,6 +24,18 @@ void log_open(const char *program, int lowest_priority);
 /* Write to standard error whatever it is: for a confined process, which can't open the journal's
  * socket. */
 void log_open_stderr(const char *program, int lowest_priority);
+
+/* More about a line, for the journal alone: name "SPAPRD_EVENT", in capitals. */
+struct log_field {
+	const char *name;
+	const char *value; /* one line; NULL: the field is left out */
+};
+
+/* At most so many; a value that is too long is cut. */
+#define LOG_FIELDS_MAX 12U
+
+void log_write_fields(int priority, struct log_object object, const struct log_field *fields,
+		      size_t count, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 void log_write(int priority, struct log_object object, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

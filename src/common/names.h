@@ -16,6 +16,7 @@
 #define BUS_INTERFACE_DEVICE    "org.spaprd1.Device"
 #define BUS_INTERFACE_SPACE     "org.spaprd1.AddressSpace"
 #define BUS_INTERFACE_CONTAINER "org.spaprd1.Container"
+#define BUS_INTERFACE_PE        "org.spaprd1.Pe"
 
 /* Device nodes, as seen through the kernel seam */
 #define NODE_CONTAINER    "/dev/vfio/vfio"
@@ -26,6 +27,12 @@
 #define SYSFS_IOMMU_GROUPS "kernel/iommu_groups"
 #define SYSFS_PCI_DEVICES  "bus/pci/devices"
 #define SYSFS_FDT          "firmware/fdt"
+#define SYSFS_DEVICE_TREE  "firmware/devicetree/base"
+#define SYSFS_EEH_STATE    "eeh_pe_state" /* of a device */
+
+/* The device tree: where something is plugged in (PAPR) */
+#define TREE_SLOT_LOCATION "ibm,slot-location-code"
+#define TREE_LOCATION      "ibm,loc-code"
 
 /* Policy files; the shipped folder is where the build puts it */
 #define POLICY_FOLDER_ADMIN "/etc/spaprd"

@@ -202,6 +202,21 @@ static void read_group_name(const char *sysfs_root, struct topology_group *group
 	}
 }
 
+/* Any of them will do: the kernel makes the file for each device that it has EEH for. */
+static bool group_has_eeh(const char *sysfs_root, const struct topology_group *group)
+{
+	for (size_t i = 0; i < group->device_count; i++) {
+		char path[PATH_MAX];
+
+		(void)snprintf(path, sizeof(path), "%s/" SYSFS_PCI_DEVICES "/%s/" SYSFS_EEH_STATE,
+			       sysfs_root, group->devices[i].name);
+		if (access(path, F_OK) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int compare_groups(const void *a, const void *b)
 {
 	uint32_t left = ((const struct topology_group *)a)->id;
@@ -350,6 +365,9 @@ int topology_read(const char *sysfs_root, struct topology **ret_topology, struct
 		}
 	}
 	join_devices(topology);
+	for (size_t i = 0; i < topology->group_count; i++) {
+		topology->groups[i].eeh = group_has_eeh(sysfs_root, &topology->groups[i]);
+	}
 	*ret_topology = steal_pointer(topology);
 	return 0;
 }
@@ -390,6 +408,127 @@ void topology_read_driver(const struct topology *topology, const struct topology
 	name = strrchr(target, '/');
 	(void)snprintf(ret_driver, TOPOLOGY_DRIVER_SIZE, "%.*s", TOPOLOGY_DRIVER_SIZE - 1,
 		       name ? name + 1 : "");
+}
+
+/* -- EEH -- */
+
+int topology_read_eeh_state(const struct topology *topology, const struct topology_group *group,
+			    uint32_t ret_words[static 2])
+{
+	char path[PATH_MAX];
+	cleanup(cleanup_file) FILE *file = NULL;
+	char text[64];
+	unsigned int firmware;
+	unsigned int kernel;
+	int used = 0;
+
+	if (group->device_count == 0) {
+		return -ENODEV;
+	}
+	/* The kernel finds a group's PE by its first device (field note H50). */
+	(void)snprintf(path, sizeof(path), "%s/" SYSFS_PCI_DEVICES "/%s/" SYSFS_EEH_STATE,
+		       topology->sysfs_root, group->devices[0].name);
+	file = fopen(path, "re");
+	if (!file) {
+		return -errno;
+	}
+	errno = 0;
+	if (!fgets(text, sizeof(text), file)) {
+		return errno ? -errno : -ENODATA;
+	}
+	/* NOLINTNEXTLINE(cert-err34-c): eight digits don't overflow */
+	if (sscanf(text, "0x%8x 0x%8x%n", &firmware, &kernel, &used) != 2 ||
+	    (text[used] != '\n' && text[used] != '\0')) {
+		return -ENODATA;
+	}
+	ret_words[0] = firmware;
+	ret_words[1] = kernel;
+	return 0;
+}
+
+/* -- locations -- */
+
+/* A property of a device tree's node that is a text, one that can be shown. Whether there was one.
+ */
+static bool read_text_property(const char *node, const char *property,
+			       char ret_text[static TOPOLOGY_LOCATION_SIZE])
+{
+	char path[PATH_MAX];
+	cleanup(cleanup_file) FILE *file = NULL;
+	char text[TOPOLOGY_LOCATION_SIZE];
+	size_t size;
+
+	if (snprintf(path, sizeof(path), "%s/%s", node, property) >= (int)sizeof(path)) {
+		return false;
+	}
+	file = fopen(path, "re");
+	size = file ? fread(text, 1, sizeof(text), file) : 0;
+	if (size < 2 || !memchr(text, '\0', size)) {
+		return false;
+	}
+	for (size_t i = 0; text[i] != '\0'; i++) {
+		if (text[i] < 0x20 || text[i] > 0x7e) {
+			return false;
+		}
+	}
+	(void)snprintf(ret_text, TOPOLOGY_LOCATION_SIZE, "%s", text);
+	return text[0] != '\0';
+}
+
+/* Cut the last part of a path off. Whether what is left still lies below another one. */
+static bool path_ascend(char *path, const char *top)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash) {
+		*slash = '\0';
+	}
+	return slash && strlen(path) > strlen(top);
+}
+
+static bool read_node_location(char *node, const char *tree,
+			       char ret_location[static TOPOLOGY_LOCATION_SIZE])
+{
+	if (strncmp(node, tree, strlen(tree)) != 0 || node[strlen(tree)] != '/') {
+		return false;
+	}
+	do {
+		if (read_text_property(node, TREE_SLOT_LOCATION, ret_location) ||
+		    read_text_property(node, TREE_LOCATION, ret_location)) {
+			return true;
+		}
+	} while (path_ascend(node, tree));
+	return false;
+}
+
+void topology_read_location(const struct topology *topology, const struct topology_device *device,
+			    char ret_location[static TOPOLOGY_LOCATION_SIZE])
+{
+	char path[PATH_MAX];
+	char folder[PATH_MAX]; /* of the device, then of the bridges above it */
+	char root[PATH_MAX];
+	char tree[PATH_MAX];
+
+	ret_location[0] = '\0';
+	(void)snprintf(path, sizeof(path), "%s/" SYSFS_PCI_DEVICES "/%s", topology->sysfs_root,
+		       device->name);
+	if (!realpath(path, folder) || !realpath(topology->sysfs_root, root)) {
+		return;
+	}
+	(void)snprintf(path, sizeof(path), "%s/" SYSFS_DEVICE_TREE, topology->sysfs_root);
+	if (!realpath(path, tree)) {
+		return;
+	}
+	do {
+		char node[PATH_MAX];
+
+		/* A virtual function has no node of its own: the bridge above it has. */
+		if (snprintf(path, sizeof(path), "%s/of_node", folder) < (int)sizeof(path) &&
+		    realpath(path, node)) {
+			(void)read_node_location(node, tree, ret_location);
+			return;
+		}
+	} while (path_ascend(folder, root));
 }
 
 bool topology_group_is_viable(const struct topology *topology, const struct topology_group *group)

@@ -40,6 +40,9 @@ struct topology_group {
 	uint32_t id;
 	uint32_t pe_number; /* or TOPOLOGY_UNKNOWN */
 	uint32_t phb_id;    /* or TOPOLOGY_UNKNOWN */
+	/* Whether the host has EEH for its PE: the kernel gives its devices EEH files then
+	 * (eeh_sysfs_add_device). */
+	bool eeh;
 	const struct topology_device *devices;
 	size_t device_count;
 };
@@ -71,6 +74,21 @@ const struct topology_device *topology_find_device(const struct topology *topolo
 /* The driver that a device is bound to at this moment, "" for none. */
 void topology_read_driver(const struct topology *topology, const struct topology_device *device,
 			  char ret_driver[static TOPOLOGY_DRIVER_SIZE]);
+
+/*
+ * The state of a group's PE as the kernel shows it to people, the two words of eeh_pe_state: the
+ * firmware's flags (EEH_STATE_*) and the kernel's own (EEH_PE_*). Reading asks the firmware, which
+ * is quick. 0 or -errno: ENODATA for a file that makes no sense.
+ */
+int topology_read_eeh_state(const struct topology *topology, const struct topology_group *group,
+			    uint32_t ret_words[static 2]);
+
+#define TOPOLOGY_LOCATION_SIZE 80
+
+/* Where a device is plugged in, by the location code of the nearest node of the device tree above
+ * it that has one (ibm,slot-location-code, ibm,loc-code; PAPR), "" where there is none. */
+void topology_read_location(const struct topology *topology, const struct topology_device *device,
+			    char ret_location[static TOPOLOGY_LOCATION_SIZE]);
 
 /* Whether no device of the group has a driver that stands in the way of VFIO, at this moment. */
 bool topology_group_is_viable(const struct topology *topology, const struct topology_group *group);

@@ -7,8 +7,9 @@
 #include "common/error.h"
 #include "common/packet.h"
 #include "common/worker_protocol.h"
+#include "played_pe.h"
 
-#define CONTAINERS_MAX 2U
+#define CONTAINERS_MAX WORKER_CONTAINERS_MAX
 
 struct lie {
 	struct worker_description description;
@@ -83,7 +84,10 @@ static const struct worker_container *attach(struct lie *lie, const struct worke
 		&lie->containers[joins ? 0 : lie->description.container_count++];
 
 	if (!joins) {
-		*container = (struct worker_container){.container_id = attach->container_id};
+		*container = (struct worker_container){
+			.container_id = attach->container_id,
+			.eeh = played_pes_open(),
+		};
 		name_type(container, attach->iommu_type[0] ? attach->iommu_type : "spapr-tce-v2");
 	}
 	container->groups[container->group_count++] = attach->group;
@@ -92,20 +96,36 @@ static const struct worker_container *attach(struct lie *lie, const struct worke
 	return container;
 }
 
-/* Good enough for groups that leave in the order in which they came. */
+static void remove_group(struct worker_container *container, uint32_t index)
+{
+	container->group_count--;
+	memmove(&container->groups[index], &container->groups[index + 1],
+		(container->group_count - index) * sizeof(*container->groups));
+}
+
+static void remove_container(struct lie *lie, uint32_t index)
+{
+	lie->description.container_count--;
+	memmove(&lie->containers[index], &lie->containers[index + 1],
+		(lie->description.container_count - index) * sizeof(*lie->containers));
+}
+
 static struct worker_detached detach(struct lie *lie, const struct worker_detach *detach)
 {
-	struct worker_container *container = &lie->containers[0];
-	struct worker_detached detached = {.container_id = container->container_id};
+	struct worker_detached detached = {.container_id = 0};
 
-	if (detach->group == container->groups[0]) {
-		container->group_count--;
-		memmove(container->groups, container->groups + 1,
-			sizeof(container->groups) - sizeof(*container->groups));
-	}
-	if (container->group_count == 0) {
-		lie->description.container_count--;
-		lie->containers[0] = lie->containers[1];
+	for (uint32_t i = 0; i < lie->description.container_count; i++) {
+		struct worker_container *container = &lie->containers[i];
+
+		for (uint32_t j = 0; j < container->group_count; j++) {
+			if (container->groups[j] == detach->group) {
+				detached.container_id = container->container_id;
+				remove_group(container, j);
+			}
+		}
+		if (container->group_count == 0) {
+			remove_container(lie, i--);
+		}
 	}
 	return detached;
 }
@@ -209,10 +229,17 @@ int lying_worker_play(const char *role)
 			reply(&request,
 			      attach(&lie, (const void *)(buffer + sizeof(request)), role),
 			      sizeof(struct worker_container));
+		} else if (request.type == WORKER_OPERATE_PE) {
+			played_pe_operate(&request, buffer + sizeof(request));
+		} else if (request.type == WORKER_OPEN_DEVICE) {
+			played_pe_open_device(&request, buffer + sizeof(request));
 		} else if (request.type == WORKER_DETACH_GROUP) {
-			struct worker_detached detached =
-				detach(&lie, (const void *)(buffer + sizeof(request)));
+			struct worker_detached detached;
 
+			if (played_pe_refuses_detach(&request, buffer + sizeof(request))) {
+				continue;
+			}
+			detached = detach(&lie, (const void *)(buffer + sizeof(request)));
 			if (strcmp(role, "forgetful") == 0) {
 				detached.replayed = 3;
 				detached.lost = 1;

@@ -12,8 +12,6 @@
 
 #include "common/cleanup.h"
 
-#define BRIDGE "0000:00:01.0"
-
 /* -- the host -- */
 
 static int open_node(struct kernel *kernel, const char *path)
@@ -78,7 +76,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 
 struct stage stage;
 
-static void make_host(void)
+static void make_host(bool eeh)
 {
 	static const char *const folders[] = {
 		"kernel",
@@ -101,13 +99,16 @@ static void make_host(void)
 	make_device(stage.sysfs, BRIDGE, "0x060400");
 	make_device(stage.sysfs, DEVICE, "0x020000");
 	make_device(stage.sysfs, OTHER_DEVICE, "0x020000");
+	if (eeh) {
+		write_file(stage.sysfs, EEH_STATE_FILE, "0x00000078 0x00000000\n");
+	}
 	stage.kernel = (struct kernel){.operations = &operations, .sysfs_root = stage.sysfs};
 	(void)snprintf(stage.policies, sizeof(stage.policies), "%s/policies", stage.sysfs);
 	stage.policy_paths[0] = stage.policies;
 	stage.folders = (struct policy_folders){.paths = stage.policy_paths, .count = 1};
 }
 
-int service_fixture_set_up(void **state)
+static int set_up(void **state, bool eeh)
 {
 	sigset_t signals;
 	struct error error;
@@ -118,11 +119,21 @@ int service_fixture_set_up(void **state)
 	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
 	assert_int_equal(bus_fixture_set_up(state), 0);
 	stage.bus = *state;
-	make_host();
+	make_host(eeh);
 	assert_int_equal(manager_new(stage.bus->event, &stage.kernel, false, "/proc/self/exe",
 				     &stage.manager, &error),
 			 0);
 	return service_new(stage.bus->bus, stage.manager, NULL, &stage.service);
+}
+
+int service_fixture_set_up(void **state)
+{
+	return set_up(state, false);
+}
+
+int service_fixture_set_up_with_eeh(void **state)
+{
+	return set_up(state, true);
 }
 
 int service_fixture_tear_down(void **state)

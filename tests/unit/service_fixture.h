@@ -20,8 +20,12 @@
 #define GROUP       1U
 #define OTHER_GROUP LYING_WORKER_THEFT
 
+#define BRIDGE       "0000:00:01.0"
 #define DEVICE       "0000:01:00.0"
 #define OTHER_DEVICE "0000:01:00.1"
+
+/* Of the first group's PE, where the host has EEH, below the root of sysfs. */
+#define EEH_STATE_FILE "bus/pci/devices/" BRIDGE "/eeh_pe_state"
 
 struct stage {
 	struct bus_fixture *bus;
@@ -41,6 +45,7 @@ extern struct stage stage;
 
 /* cmocka set-up and tear-down. */
 int service_fixture_set_up(void **state);
+int service_fixture_set_up_with_eeh(void **state);
 int service_fixture_tear_down(void **state);
 
 /* The worker's part, when the program was started as one; else the tests. */

@@ -18,6 +18,7 @@ static void test_tables(void **state)
 	(void)state;
 	check(&manager_interface);
 	check(&group_interface);
+	check(&pe_interface);
 	check(&device_interface);
 	check(&space_interface);
 	check(&container_interface);

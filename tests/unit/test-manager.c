@@ -230,6 +230,36 @@ static void test_sharing(void **state)
 	}
 }
 
+/* Each group of a host with EEH has a PE, which goes by what is loaded. */
+static void test_pes(void **state)
+{
+	char folder[] = "/tmp/spaprd-test-XXXXXX";
+	const char *const paths[] = {folder};
+	const struct policy_folders folders = {.paths = paths, .count = 1};
+	char path[PATH_MAX];
+	FILE *file;
+
+	(void)state;
+	for (size_t i = 0; i < stage.manager->group_count; i++) {
+		assert_true(stage.manager->groups[i].host->eeh);
+		assert_non_null(stage.manager->groups[i].pe);
+		assert_ptr_equal(pe_group(stage.manager->groups[i].pe), &stage.manager->groups[i]);
+	}
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(path, sizeof(path), "%s/a.conf", folder);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_true(fputs("[recovery 8086:10d3]\nmode = manual\n", file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(manager_use_policies(stage.manager, &folders, &stage.error), 0);
+	assert_true(pe_policy(stage.manager->groups[1].pe)->manual);
+	assert_false(pe_policy(stage.manager->groups[0].pe)->manual);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(manager_reload(stage.manager, &stage.error), 0);
+	assert_false(pe_policy(stage.manager->groups[1].pe)->manual);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 static void test_life_of_a_space(void **state)
 {
 	struct space *space = open_space("one");
@@ -448,6 +478,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_lookups),
 		TEST(test_sharing),
+		TEST(test_pes),
 		TEST(test_life_of_a_space),
 		TEST(test_refused_groups),
 		TEST(test_closing),

@@ -322,14 +322,211 @@ static void test_odd_names(void **state)
 	(void)topology_free(topology);
 }
 
+/* -- EEH -- */
+
+static void write_state(const char *device, const char *text)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "bus/pci/devices/%s/eeh_pe_state", device);
+	write_text(path, text);
+}
+
+/* One device of the group has the file, and it isn't the first. */
+static void test_eeh_groups(void **state)
+{
+	struct topology *topology;
+
+	(void)state;
+	add_device("0001:01:00.0", 12, NULL);
+	add_device("0001:01:00.1", 12, NULL);
+	add_device("0000:01:00.0", 3, NULL);
+	write_state("0001:01:00.1", "0x00000078 0x00000000\n");
+	topology = read_well();
+	assert_true(topology_find_group(topology, 12)->eeh);
+	assert_false(topology_find_group(topology, 3)->eeh);
+	(void)topology_free(topology);
+}
+
+/* The kernel finds a group's PE by its first device; others may be of a child PE. */
+static void test_h50_state_of_first_device(void **state)
+{
+	struct topology *topology;
+	uint32_t words[2] = {1, 2};
+
+	(void)state;
+	add_device("0001:01:00.1", 12, NULL);
+	add_device("0001:01:00.0", 12, NULL);
+	write_state("0001:01:00.0", "0x00000000 0x00000801\n");
+	write_state("0001:01:00.1", "0x00000078 0x00000000\n");
+	topology = read_well();
+	assert_int_equal(
+		topology_read_eeh_state(topology, topology_find_group(topology, 12), words), 0);
+	assert_int_equal(words[0], 0);
+	assert_int_equal(words[1], 0x801);
+	(void)topology_free(topology);
+}
+
+static void test_bad_states(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"\n",
+		"0x00000000\n",
+		"0x00000000 801\n",
+		"0x00000000 0x00000801 0x1\n",
+		"0x00000000 0x000008010\n",
+		"no such device\n",
+	};
+	const struct topology_group *group;
+	struct topology *topology;
+	uint32_t words[2] = {1, 2};
+	char path[256];
+
+	(void)state;
+	add_device("0001:01:00.0", 12, NULL);
+	make_folder("kernel/iommu_groups/13/devices");
+	write_state("0001:01:00.0", "0xfffffffb 0x00000000");
+	topology = read_well();
+	group = topology_find_group(topology, 12);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		write_state("0001:01:00.0", bad[i]);
+		assert_int_equal(topology_read_eeh_state(topology, group, words), -ENODATA);
+	}
+	path_of(path, "bus/pci/devices/0001:01:00.0/eeh_pe_state");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(topology_read_eeh_state(topology, group, words), -ENOENT);
+	assert_int_equal(
+		topology_read_eeh_state(topology, topology_find_group(topology, 13), words),
+		-ENODEV);
+	assert_int_equal(words[0], 1);
+	assert_int_equal(words[1], 2);
+	(void)topology_free(topology);
+}
+
+/* -- locations -- */
+
+#define TREE   "firmware/devicetree/base"
+#define SLOT   TREE "/pciex@1/pci@0"
+#define BRIDGE "devices/pci0001:00/0001:00:00.0"
+
+/* A device behind a bridge, as the kernel lays them out, and nodes for the bridge and the device.
+ */
+static void add_nested_device(void)
+{
+	add_device("0001:01:00.0", 12, NULL);
+	make_folder(BRIDGE "/0001:01:00.0");
+	make_folder(SLOT "/ethernet@0");
+	make_link("../../../" SLOT, BRIDGE "/of_node");
+	make_link("../../../../" SLOT "/ethernet@0", BRIDGE "/0001:01:00.0/of_node");
+}
+
+static void check_location(const char *expected)
+{
+	struct topology *topology = read_well();
+	const struct topology_device *device = topology_find_device(topology, "0001:01:00.0");
+	char location[TOPOLOGY_LOCATION_SIZE] = "before";
+
+	assert_non_null(device);
+	topology_read_location(topology, device, location);
+	assert_string_equal(location, expected);
+	(void)topology_free(topology);
+}
+
+/* The device's folder is a link in a real sysfs. */
+static void link_device(void)
+{
+	char path[256];
+
+	path_of(path, "bus/pci/devices/0001:01:00.0");
+	for (const char *const *file = (const char *const[]){"vendor", "device", "class", NULL};
+	     *file; file++) {
+		char from[512];
+		char to[512];
+
+		(void)snprintf(from, sizeof(from), "%s/%s", path, *file);
+		(void)snprintf(to, sizeof(to), "%s/" BRIDGE "/0001:01:00.0/%s", root, *file);
+		assert_int_equal(rename(from, to), 0);
+	}
+	assert_int_equal(rmdir(path), 0);
+	make_link("../../../" BRIDGE "/0001:01:00.0", "bus/pci/devices/0001:01:00.0");
+}
+
+static void test_location(void **state)
+{
+	(void)state;
+	add_nested_device();
+	link_device();
+	check_location("");
+	write_file(TREE "/pciex@1/ibm,loc-code", "UOPWR.PHB", 10);
+	check_location("UOPWR.PHB");
+	write_file(SLOT "/ibm,slot-location-code", "UOPWR.SLOT1", 12);
+	check_location("UOPWR.SLOT1");
+	write_file(SLOT "/ethernet@0/ibm,loc-code", "UOPWR.SLOT1-T1", 15);
+	check_location("UOPWR.SLOT1-T1");
+	write_file(SLOT "/ethernet@0/ibm,slot-location-code", "UOPWR.SLOT1-C1", 15);
+	check_location("UOPWR.SLOT1-C1");
+}
+
+/* A virtual function has no node: the bridge's counts. */
+static void test_location_without_node(void **state)
+{
+	char path[256];
+
+	(void)state;
+	add_nested_device();
+	link_device();
+	write_file(SLOT "/ibm,slot-location-code", "UOPWR.SLOT1", 12);
+	path_of(path, BRIDGE "/0001:01:00.0/of_node");
+	assert_int_equal(unlink(path), 0);
+	check_location("UOPWR.SLOT1");
+}
+
+/* Text without an end, with an odd character, empty or too long is none, and what lies outside of
+ * the tree is none either. */
+static void test_bad_locations(void **state)
+{
+	static char endless[TOPOLOGY_LOCATION_SIZE + 1];
+
+	(void)state;
+	add_nested_device();
+	link_device();
+	write_file(TREE "/pciex@1/ibm,loc-code", "UOPWR.PHB", 10);
+	write_file(SLOT "/ibm,loc-code", "UOPWR", 5);
+	check_location("UOPWR.PHB");
+	write_file(SLOT "/ibm,loc-code", "U\xffPWR", 6);
+	check_location("UOPWR.PHB");
+	write_file(SLOT "/ibm,loc-code", "U\nPWR", 6);
+	check_location("UOPWR.PHB");
+	write_file(SLOT "/ibm,loc-code", "\0", 2);
+	check_location("UOPWR.PHB");
+	memset(endless, 'x', sizeof(endless) - 1);
+	write_file(SLOT "/ibm,loc-code", endless, sizeof(endless));
+	check_location("UOPWR.PHB");
+	make_folder("firmware/devicetree/baseless");
+	write_file("firmware/devicetree/baseless/ibm,loc-code", "elsewhere", 10);
+	make_link("../../../../firmware/devicetree/baseless", BRIDGE "/0001:01:00.0/of_node");
+	check_location("");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(test_empty_host),  TEST(test_kinds),       TEST(test_groups_and_devices),
-		TEST(test_explanation), TEST(test_bad_numbers), TEST(test_bad_tree),
+		TEST(test_empty_host),
+		TEST(test_kinds),
+		TEST(test_groups_and_devices),
+		TEST(test_explanation),
+		TEST(test_bad_numbers),
+		TEST(test_bad_tree),
 		TEST(test_odd_names),
+		TEST(test_eeh_groups),
+		TEST(test_h50_state_of_first_device),
+		TEST(test_bad_states),
+		TEST(test_location),
+		TEST(test_location_without_node),
+		TEST(test_bad_locations),
 	};
 
 	return cmocka_run_group_tests_name("topology", tests, NULL, NULL);
