@@ -74,6 +74,26 @@ struct client *client_free(struct client *client)
 	return NULL;
 }
 
+DBusConnection *client_connection(const struct client *client)
+{
+	return client->connection;
+}
+
+int client_subscribe(struct client *client, const char *rule, struct error *error)
+{
+	DBusError reason = DBUS_ERROR_INIT;
+
+	dbus_bus_add_match(client->connection, rule, &reason);
+	if (!dbus_error_is_set(&reason)) {
+		return 0;
+	}
+	client->unreachable = !dbus_connection_get_is_connected(client->connection);
+	(void)error_say(error, "the bus does not let spaprctl listen: %.256s", reason.message);
+	text_disarm(error->text);
+	dbus_error_free(&reason);
+	return (int)error->code;
+}
+
 bool client_is_unreachable(const struct client *client)
 {
 	return client->unreachable;

@@ -52,6 +52,12 @@ DBusMessage *client_message_if(bool filled, DBusMessage *message);
 /* Send a call that returns nothing. */
 int client_call_void(struct client *client, DBusMessage *call, struct error *error);
 
+/* Get the signals that a match rule describes: they wait in the connection. 0 or a code. */
+int client_subscribe(struct client *client, const char *rule, struct error *error);
+
+/* For those who read signals. It stays the client's. */
+DBusConnection *client_connection(const struct client *client);
+
 /* Whether a call failed because spaprd isn't there, has left, or doesn't answer. */
 bool client_is_unreachable(const struct client *client);
 

@@ -10,14 +10,17 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/demo_print.h"
 #include "cli/iova_drawing.h"
 #include "cli/remote.h"
+#include "cli/sim_remote.h"
 #include "cli/text.h"
 #include "common/cleanup.h"
 #include "common/driver.h"
+#include "common/names.h"
 
 #define SPACE_NAME       "demo"
 #define MEMORY_SIZE      (UINT64_C(16) << 20)
@@ -26,6 +29,12 @@
 #define READ_OFFSET      0x3000              /* where the device reads */
 #define DMA_TEXT_SIZE    64
 #define OUTSIDE_DMA_SIZE 16
+
+/* A reset takes four seconds on a real host, and a freeze is noticed within one. */
+#define RECOVERY_SECONDS 60
+#define RECOVERY_RULE                                                                   \
+	"type='signal',sender='" BUS_NAME "',interface='" BUS_INTERFACE_PE "',member='" \
+	"RecoveryDone'"
 
 struct demo {
 	struct client *client;
@@ -280,17 +289,16 @@ static int map_memory(struct demo *demo, struct error *error)
 
 /* -- DMA -- */
 
-static int device_writes(struct demo *demo, struct error *error)
+/* words: what the device writes behind its name. */
+static int write_by_device(struct demo *demo, const char *words, struct error *error)
 {
 	uint64_t iova = demo->high.range.start + WRITE_OFFSET;
 	char text[DMA_TEXT_SIZE];
 	uint32_t length;
 	int r;
 
-	(void)snprintf(text, sizeof(text), "%s was here", demo->device->name);
+	(void)snprintf(text, sizeof(text), "%s %s", demo->device->name, words);
 	length = (uint32_t)strlen(text);
-	demo_print_step(&demo->print, "The device writes by DMA; this program finds it in its "
-				      "memory.");
 	demo_print_call(&demo->print, "DmaWrite(\"%s\", 0x%" PRIx64 ", \"%s\")", demo->device->name,
 			iova, text);
 	if (memcmp(demo->memory + WRITE_OFFSET, text, length) == 0) {
@@ -307,6 +315,13 @@ static int device_writes(struct demo *demo, struct error *error)
 	demo_print_done(&demo->print, "memory[0x%x] is \"%.*s\"", WRITE_OFFSET, (int)length,
 			(const char *)demo->memory + WRITE_OFFSET);
 	return 0;
+}
+
+static int device_writes(struct demo *demo, struct error *error)
+{
+	demo_print_step(&demo->print, "The device writes by DMA; this program finds it in its "
+				      "memory.");
+	return write_by_device(demo, "was here", error);
 }
 
 static int device_reads(struct demo *demo, struct error *error)
@@ -373,6 +388,91 @@ static int map_outside(struct demo *demo, struct error *error)
 	demo_print_step(&demo->print, "A mapping that leaves its window is refused.");
 	r = map(demo, &mapping, error);
 	return check_refusal(demo, r, ERROR_OUTSIDE_WINDOW, error);
+}
+
+/* -- a freeze -- */
+
+struct recovery_done {
+	dbus_uint32_t event;
+	dbus_bool_t recovered;
+	dbus_uint32_t milliseconds;
+	const char *why;
+};
+
+/* Whether a message is the signal, of the demo's group. */
+static bool read_recovery_done(const struct demo *demo, DBusMessage *message,
+			       struct recovery_done *ret_done)
+{
+	return dbus_message_is_signal(message, BUS_INTERFACE_PE, "RecoveryDone") &&
+	       dbus_message_has_path(message, demo->group->path) &&
+	       dbus_message_get_args(message, NULL, DBUS_TYPE_UINT32, &ret_done->event,
+				     DBUS_TYPE_BOOLEAN, &ret_done->recovered, DBUS_TYPE_UINT32,
+				     &ret_done->milliseconds, DBUS_TYPE_STRING, &ret_done->why,
+				     DBUS_TYPE_INVALID);
+}
+
+/* What has come so far. Whether that was the end of the recovery. */
+static bool tell_recovery(struct demo *demo, int *ret_code, struct error *error)
+{
+	DBusMessage *message;
+	bool ended = false;
+
+	while (!ended && (message = dbus_connection_pop_message(client_connection(demo->client)))) {
+		struct recovery_done done;
+
+		ended = read_recovery_done(demo, message, &done);
+		if (ended && done.recovered) {
+			*ret_code = 0;
+			demo_print_done(&demo->print, "%s, recovered after %" PRIu32 " ms",
+					done.why, done.milliseconds);
+		} else if (ended) {
+			*ret_code = error_say(error, "the PE was given up: %s", done.why);
+		}
+		dbus_message_unref(message);
+	}
+	return ended;
+}
+
+static int await_recovery(struct demo *demo, struct error *error)
+{
+	time_t end = time(NULL) + RECOVERY_SECONDS;
+	int r = 0;
+
+	while (time(NULL) < end) {
+		if (tell_recovery(demo, &r, error)) {
+			return r;
+		}
+		if (!dbus_connection_read_write(client_connection(demo->client), 1000)) {
+			return error_say(error, "the bus closed the connection");
+		}
+	}
+	return error_say(error, "the PE was not recovered within %d s", RECOVERY_SECONDS);
+}
+
+/* Where the host has EEH. */
+static int freeze_pe(struct demo *demo, struct error *error)
+{
+	int r;
+
+	if (!model_find_pe(demo->model, demo->group->path)) {
+		return 0;
+	}
+	r = client_subscribe(demo->client, RECOVERY_RULE, error);
+	if (r) {
+		return r;
+	}
+	demo_print_step(&demo->print, "The hardware freezes the PE after an error; spaprd notices, "
+				      "resets it and puts it right.");
+	demo_print_call(&demo->print, "Freeze(%" PRIu32 ", \"both\")", demo->group->id);
+	r = sim_remote_freeze(demo->client, demo->group->id, "both", error);
+	if (r == 0) {
+		r = await_recovery(demo, error);
+	}
+	if (r) {
+		return r;
+	}
+	demo_print_step(&demo->print, "The window and its mappings are as they were: DMA again.");
+	return write_by_device(demo, "is back", error);
 }
 
 /* -- the picture -- */
@@ -465,8 +565,9 @@ static int close_space(struct demo *demo, struct error *error)
 /* -- the whole -- */
 
 static const demo_step steps[] = {
-	find_group,    create_space, attach_group, add_memory,  create_window, map_memory,
-	device_writes, device_reads, dma_outside,  map_outside, show_space,    close_space,
+	find_group, create_space,  attach_group, add_memory,  create_window,
+	map_memory, device_writes, device_reads, dma_outside, map_outside,
+	freeze_pe,  show_space,    close_space,
 };
 
 static void demo_done(struct demo *demo)
@@ -560,8 +661,9 @@ const struct cli_command demo_command = {
 	.help = "usage: spaprctl demo\n"
 		"\n"
 		"Creates an address space on a simulated host, gives it a group, memory and a\n"
-		"window, lets the device do DMA, and closes it. Shows each call and checks what\n"
-		"came of it. Takes the first free group; leaves everything as it was.\n"
+		"window, lets the device do DMA, freezes its PE, and closes it. Shows each call "
+		"and\n"
+		"checks what came of it. Takes the first free group; leaves everything as it was.\n"
 		"\n"
 		"Example, while \"spaprd --simulate\" runs: spaprctl demo\n",
 	.run = run,

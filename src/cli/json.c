@@ -20,7 +20,7 @@ static void write_text(struct json *json, const char *text)
 
 static void begin_line(struct json *json)
 {
-	if (json->depth > 0) {
+	if (json->depth > 0 && !json->compact) {
 		(void)fprintf(json->file, "\n%*s", (int)(2 * json->depth), "");
 	}
 }
@@ -28,7 +28,7 @@ static void begin_line(struct json *json)
 static void begin_value(struct json *json, const char *key)
 {
 	if (json->has_values) {
-		(void)fputc(',', json->file);
+		(void)fputs(json->compact ? ", " : ",", json->file);
 	}
 	begin_line(json);
 	if (key) {
@@ -49,7 +49,7 @@ static void begin(struct json *json, const char *key, char bracket)
 static void end(struct json *json, char bracket)
 {
 	json->depth--;
-	if (json->has_values) {
+	if (json->has_values && !json->compact) {
 		(void)fprintf(json->file, "\n%*s", (int)(2 * json->depth), "");
 	}
 	(void)fputc(bracket, json->file);
@@ -95,6 +95,16 @@ void json_address(struct json *json, const char *key, uint64_t value)
 {
 	begin_value(json, key);
 	(void)fprintf(json->file, "\"0x%" PRIx64 "\"", value);
+}
+
+void json_bytes(struct json *json, const char *key, const void *bytes, size_t size)
+{
+	begin_value(json, key);
+	(void)fputc('"', json->file);
+	for (size_t i = 0; i < size; i++) {
+		(void)fprintf(json->file, "%02x", ((const unsigned char *)bytes)[i]);
+	}
+	(void)fputc('"', json->file);
 }
 
 void json_bool(struct json *json, const char *key, bool value)

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -15,9 +16,11 @@ struct json {
 	FILE *file;
 	unsigned int depth;
 	bool has_values; /* something stands before the next value, on its level */
+	bool compact;    /* no line breaks but the last one: an object is a line */
 };
 
-#define JSON(to) ((struct json){.file = (to)})
+#define JSON(to)      ((struct json){.file = (to)})
+#define JSON_LINE(to) ((struct json){.file = (to), .compact = true})
 
 void json_begin_object(struct json *json, const char *key);
 void json_end_object(struct json *json);
@@ -26,6 +29,8 @@ void json_end_array(struct json *json);
 
 void json_string(struct json *json, const char *key, const char *value);
 void json_number(struct json *json, const char *key, uint64_t value);
+/* Bytes as hexadecimal digits, without spaces. */
+void json_bytes(struct json *json, const char *key, const void *bytes, size_t size);
 /* A string "0x…": readers that make numbers into floating point would lose an address's low bits.
  */
 void json_address(struct json *json, const char *key, uint64_t value);

@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/pe.h"
 #include "cli/policy.h"
 #include "cli/sim.h"
 #include "cli/window.h"
 
 static const struct cli_command *const commands[] = {
-	&status_command, &demo_command, &window_command, &policy_command, &sim_command, NULL,
+	&status_command, &demo_command, &pe_command, &window_command,
+	&policy_command, &sim_command,  NULL,
 };
 
 static void print_help(void)

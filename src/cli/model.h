@@ -13,16 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/properties.h"
 #include "common/error.h"
 #include "common/range.h"
 
 #define MODEL_UNKNOWN UINT32_MAX /* a PE or PHB number that the host doesn't tell */
 #define MODEL_NOWHERE "/"        /* the path of an address space or container that isn't there */
-
-struct model_strings {
-	const char **items;
-	size_t count;
-};
 
 struct model_window {
 	struct range range;
@@ -57,7 +53,7 @@ struct model_host {
 	const char *kind; /* powernv, pseries, type1 */
 	bool simulated;
 	uint32_t page_size;
-	struct model_strings iommu_types;
+	struct property_strings iommu_types;
 	uint64_t memory_max;
 	uint64_t locked_bytes;
 };
@@ -66,11 +62,23 @@ struct model_group {
 	const char *path;
 	uint32_t id;
 	bool viable;
-	struct model_strings devices; /* paths */
-	const char *space;            /* path, or MODEL_NOWHERE */
-	const char *container;        /* path, or MODEL_NOWHERE */
-	uint32_t pe_number;           /* or MODEL_UNKNOWN */
-	uint32_t phb_id;              /* or MODEL_UNKNOWN */
+	struct property_strings devices; /* paths */
+	const char *space;               /* path, or MODEL_NOWHERE */
+	const char *container;           /* path, or MODEL_NOWHERE */
+	uint32_t pe_number;              /* or MODEL_UNKNOWN */
+	uint32_t phb_id;                 /* or MODEL_UNKNOWN */
+};
+
+/* What org.spaprd1.Pe shows, beside a group. */
+struct model_pe {
+	const char *path;  /* of its group */
+	const char *state; /* normal, reset, stopped, stopped-dma, unavailable, unknown */
+	const char *recovery;
+	uint32_t freezes;
+	uint32_t freezes_left;
+	uint32_t participants;
+	const char *policy;
+	const char *location; /* "" where the host has none */
 };
 
 struct model_device {
@@ -98,7 +106,7 @@ struct model_space {
 	uint32_t uid;
 	struct model_memories memory;
 	struct model_windows windows;
-	struct model_strings containers; /* paths */
+	struct property_strings containers; /* paths */
 	uint64_t mappings;
 	uint64_t mapped_bytes;
 	uint64_t locked_bytes;
@@ -109,9 +117,9 @@ struct model_container {
 	const char *path;
 	uint32_t number;
 	const char *iommu_type;
-	struct model_strings groups; /* paths */
-	uint64_t page_sizes;         /* a bit for each */
-	struct range default_window; /* size 0: none */
+	struct property_strings groups; /* paths */
+	uint64_t page_sizes;            /* a bit for each */
+	struct range default_window;    /* size 0: none */
 	uint32_t max_windows;
 	uint32_t max_levels;
 	bool eeh;
@@ -123,6 +131,8 @@ struct model {
 	struct model_host host;
 	struct model_group *groups; /* ascending id */
 	size_t group_count;
+	struct model_pe *pes; /* in no order */
+	size_t pe_count;
 	struct model_device *devices; /* ascending name */
 	size_t device_count;
 	struct model_space *spaces; /* ascending number */
@@ -148,6 +158,7 @@ static inline void cleanup_model(struct model **model)
 
 /* By path; NULL when there is none. */
 const struct model_group *model_find_group(const struct model *model, const char *path);
+const struct model_pe *model_find_pe(const struct model *model, const char *path);
 const struct model_device *model_find_device(const struct model *model, const char *path);
 const struct model_space *model_find_space(const struct model *model, const char *path);
 const struct model_container *model_find_container(const struct model *model, const char *path);

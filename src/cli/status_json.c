@@ -58,6 +58,18 @@ static void write_container_number(struct json *json, const struct model *model,
 	}
 }
 
+static void write_pe(struct json *json, const struct model_pe *pe)
+{
+	if (!pe) {
+		json_null(json, "pe");
+		return;
+	}
+	json_begin_object(json, "pe");
+	json_string(json, "state", pe->state);
+	json_string(json, "recovery", pe->recovery);
+	json_end_object(json);
+}
+
 static void write_group(struct json *json, const struct model *model,
 			const struct model_group *group)
 {
@@ -66,6 +78,7 @@ static void write_group(struct json *json, const struct model *model,
 	json_string(json, "path", group->path);
 	write_known(json, "pe_number", group->pe_number);
 	write_known(json, "phb_id", group->phb_id);
+	write_pe(json, model_find_pe(model, group->path));
 	json_bool(json, "viable", group->viable);
 	write_space_number(json, model, group->space);
 	write_container_number(json, model, group->container);

@@ -81,6 +81,19 @@ static int set_coloured(struct libscols_line *line, size_t column, const char *c
 	return table_set(line, column, "%s", text);
 }
 
+/* Of a PE only what is unusual is told. */
+static int set_space(struct libscols_line *line, const struct model_space *space,
+		     const struct model_pe *pe)
+{
+	if (!pe || (strcmp(pe->recovery, "idle") == 0 &&
+		    (strcmp(pe->state, "normal") == 0 || strcmp(pe->state, "unknown") == 0))) {
+		return table_set(line, GROUP_USE, "space %" PRIu32, space->number);
+	}
+	(void)scols_cell_set_color(scols_line_get_cell(line, GROUP_USE), "red");
+	return table_set(line, GROUP_USE, "space %" PRIu32 ", %s, recovery %s", space->number,
+			 pe->state, pe->recovery);
+}
+
 static int set_use(struct libscols_line *line, const struct model *model,
 		   const struct model_group *group)
 {
@@ -88,7 +101,7 @@ static int set_use(struct libscols_line *line, const struct model *model,
 	struct drivers drivers = find_drivers(model, group);
 
 	if (space) {
-		return table_set(line, GROUP_USE, "space %" PRIu32, space->number);
+		return set_space(line, space, model_find_pe(model, group->path));
 	}
 	if (!group->viable && drivers.obstacle) {
 		(void)scols_cell_set_color(scols_line_get_cell(line, GROUP_USE), "red");

@@ -7,6 +7,14 @@
 
 #include "common/names.h"
 
+static DBusConnection *service;
+
+void fake_service_send(DBusMessage *message)
+{
+	(void)dbus_connection_send(service, message, NULL);
+	dbus_message_unref(message);
+}
+
 static DBusHandlerResult handle_message(DBusConnection *connection, DBusMessage *message,
 					void *userdata)
 {
@@ -17,8 +25,10 @@ static DBusHandlerResult handle_message(DBusConnection *connection, DBusMessage 
 		return DBUS_HANDLER_RESULT_NOT_YET_HANDLED;
 	}
 	reply = (*answer)(message);
-	(void)dbus_connection_send(connection, reply, NULL);
-	dbus_message_unref(reply);
+	if (reply) {
+		(void)dbus_connection_send(connection, reply, NULL);
+		dbus_message_unref(reply);
+	}
 	return DBUS_HANDLER_RESULT_HANDLED;
 }
 
@@ -28,6 +38,7 @@ void fake_service_run(int ready, fake_service_answer *answer)
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	connection = dbus_bus_get_private(DBUS_BUS_SYSTEM, NULL);
+	service = connection;
 	if (!connection || !dbus_connection_add_filter(connection, handle_message, &answer, NULL) ||
 	    dbus_bus_request_name(connection, BUS_NAME, 0, NULL) < 0 || write(ready, "", 1) != 1) {
 		_exit(1);
