@@ -12,11 +12,11 @@
 	.kind = "powernv", .edu = "0000:01:00.0", .nic = "0001:01:00.0", .has_tce = true,  \
 	.default_windows = 1, .default_window = UINT64_C(1) << 31,                         \
 	.second_window = UINT64_C(1) << 59, .nowhere = UINT64_C(1) << 59, .max_levels = 5, \
-	.windows_without_default = 2
+	.windows_without_default = 2, .has_eeh = true
 
 #define POWERNV_WITH_SIX_ROOT_PORTS                                                                \
 	POWERNV, .edu_2 = "0002:01:00.0", .not_viable = "0003:01:00.0", .sibling = "0003:01:00.1", \
-		 .unbound = "0004:01:00.0"
+		 .unbound = "0004:01:00.0", .emulates_freezes = true
 
 static const struct lab_host hosts[] = {
 	{

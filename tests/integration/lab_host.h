@@ -37,6 +37,13 @@ struct lab_host {
 	uint32_t max_levels;
 	uint32_t windows_without_default; /* so many can be made when the default one is gone */
 	bool has_tce; /* windows are tables in the kernel, and memory is registered with it */
+
+	/* -- EEH -- */
+
+	bool has_eeh;
+	/* The emulated host bridge has the tables of stopped PEs. QEMU's for POWER8 reads them as
+	 * zeros (pnv_phb3_ioda_access). */
+	bool emulates_freezes;
 };
 
 /* Whether the host is that of the running kernel: SPAPRD_TEST_WORLD=real says so. */

@@ -18,6 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sim/client.h"
+#include "sim/launch.h"
+
 #define CALL_TIMEOUT_MS 60000
 #define WAIT_SECONDS    30
 
@@ -57,14 +60,14 @@ void client_close(DBusConnection *client)
 	dbus_connection_unref(client);
 }
 
-static void spaprd_path(char ret_path[static PATH_MAX])
+static void program_path(const char *name, char ret_path[static PATH_MAX])
 {
-	ssize_t length = readlink("/proc/self/exe", ret_path, PATH_MAX - 16);
+	ssize_t length = readlink("/proc/self/exe", ret_path, PATH_MAX - 32);
 
 	assert_true(length > 0);
 	ret_path[length] = '\0';
 	*strrchr(ret_path, '/') = '\0'; /* the tests' folder lies beside the programs */
-	(void)snprintf(strrchr(ret_path, '/'), 16, "/spaprd");
+	(void)snprintf(strrchr(ret_path, '/'), 32, "/%s", name);
 }
 
 /*
@@ -82,20 +85,35 @@ static void set_limits(void)
 	}
 }
 
+enum kind {
+	KIND_PLAIN,
+	KIND_LIMITED,
+	KIND_FREEZING,
+	KIND_EEH,
+};
+
 /* Where the lab's hosts are emulated ones, a refused DMA doesn't freeze its PE. */
-static pid_t start_spaprd(const struct world *world, bool limited, bool freezes)
+static void name_host(const struct world *world, enum kind kind, char *ret_name, size_t size)
+{
+	int length = snprintf(ret_name, size, "%s,faults=%s", world->host->name,
+			      kind == KIND_FREEZING ? "freeze" : "ignore");
+
+	if (kind == KIND_LIMITED) {
+		(void)snprintf(ret_name + length, size - (size_t)length, ",memlock=%" PRIu64,
+			       LIMIT_LOCKED);
+	} else if (kind == KIND_EEH) {
+		(void)snprintf(ret_name + length, size - (size_t)length, ",pace=0");
+	}
+}
+
+static pid_t start_spaprd(const struct world *world, const char *host, bool limited)
 {
 	char path[PATH_MAX];
-	char simulate[96];
-	char memlock[40] = "";
+	char simulate[PATH_MAX + 16];
 	pid_t pid;
 
-	if (limited) {
-		(void)snprintf(memlock, sizeof(memlock), ",memlock=%" PRIu64, LIMIT_LOCKED);
-	}
-	(void)snprintf(simulate, sizeof(simulate), "--simulate=%s,faults=%s%s", world->host->name,
-		       freezes ? "freeze" : "ignore", memlock);
-	spaprd_path(path);
+	(void)snprintf(simulate, sizeof(simulate), "--simulate=%s", host);
+	program_path("spaprd", path);
 	pid = fork();
 	if (pid == 0) {
 		if (limited) {
@@ -149,17 +167,55 @@ static unsigned int count_idle_fds(pid_t pid)
 	return least;
 }
 
-static void warm_up(const struct world *world)
+static void open_and_forget(const struct world *world, const char *name)
 {
+	DBusMessage *reply = call(world->client, BUS_PATH_MANAGER, BUS_INTERFACE_MANAGER,
+				  "GetDevice", NULL, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);
+	const char *path = NULL;
+
+	assert_true(dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &path,
+					  DBUS_TYPE_INVALID));
+	dbus_message_unref(
+		call(world->client, path, BUS_INTERFACE_DEVICE, "Open", NULL, DBUS_TYPE_INVALID));
+	dbus_message_unref(reply);
+}
+
+static void warm_up(const struct world *world, enum kind kind)
+{
+	const char *const devices[] = {world->host->edu, world->host->nic};
 	char *space = space_create(world->client, "warm-up");
 
-	attach(world->client, space, world->host->edu, NULL);
+	attach(world->client, space, devices[0], NULL);
+	if (kind == KIND_EEH) {
+		/* A PE whose devices have been open keeps what their interrupts ring. */
+		attach(world->client, space, devices[1], NULL);
+		open_and_forget(world, devices[0]);
+		open_and_forget(world, devices[1]);
+	}
 	space_close(world->client, space);
 }
 
-static int start(void **state, bool limited, bool freezes)
+/* A simulated host beside spaprd, which both reach. */
+static int start_shared_host(struct world *world, char *host, size_t size)
+{
+	char program[PATH_MAX];
+	char path[64];
+	int connection = -1;
+
+	(void)snprintf(path, sizeof(path), "%s/host.sock", world->policies);
+	program_path("spaprd-simhost", program);
+	if (sim_launch_listening(program, host, path, &connection, &world->simhost) < 0 ||
+	    sim_kernel_new(connection, &world->kernel) < 0) {
+		return -1;
+	}
+	(void)snprintf(host, size, "unix:%s", path);
+	return 0;
+}
+
+static int start(void **state, enum kind kind, const char *name)
 {
 	static struct world world;
+	char host[PATH_MAX];
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	world = (struct world){.bus = PRIVATE_BUS_NONE, .policies = "/tmp/spaprd-policies-XXXXXX"};
@@ -174,31 +230,52 @@ static int start(void **state, bool limited, bool freezes)
 	if (!mkdtemp(world.policies) || private_bus_start(&world.bus) < 0) {
 		return -1;
 	}
+	if (name) {
+		(void)snprintf(host, sizeof(host), "%s", name);
+	} else {
+		name_host(&world, kind, host, sizeof(host));
+	}
+	if (kind == KIND_EEH && (world.real ? kernel_linux_new(&world.kernel)
+					    : start_shared_host(&world, host, sizeof(host))) < 0) {
+		return -1;
+	}
 	world.client = client_open();
-	world.spaprd = start_spaprd(&world, limited, freezes);
+	world.spaprd = start_spaprd(&world, host, kind == KIND_LIMITED);
 	if (world.spaprd < 0) {
 		return -1;
 	}
 	wait_for(name_is_owned, &world, "spaprd owns its name");
 	/* Once through, so that what is opened on first use is open. */
-	warm_up(&world);
+	if (!name) {
+		warm_up(&world, kind);
+	}
 	world.idle_fds = count_idle_fds(world.spaprd);
 	return 0;
 }
 
 int world_start(void **state)
 {
-	return start(state, false, false);
+	return start(state, KIND_PLAIN, NULL);
 }
 
 int world_start_limited(void **state)
 {
-	return start(state, true, false);
+	return start(state, KIND_LIMITED, NULL);
 }
 
 int world_start_freezing(void **state)
 {
-	return start(state, false, true);
+	return start(state, KIND_FREEZING, NULL);
+}
+
+int world_start_eeh(void **state)
+{
+	return start(state, KIND_EEH, NULL);
+}
+
+int world_start_on(void **state, const char *name)
+{
+	return start(state, KIND_EEH, name);
 }
 
 static void policy_path(const struct world *world, char *ret_path, size_t size)
@@ -215,6 +292,18 @@ static void remove_policies(const struct world *world)
 	(void)rmdir(world->policies);
 }
 
+/* It ends when the last connection to it is closed. */
+static int stop_shared_host(struct world *world)
+{
+	int status = 0;
+
+	world->kernel = kernel_free(world->kernel);
+	if (world->simhost > 0) {
+		(void)waitpid(world->simhost, &status, 0);
+	}
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
 int world_stop(void **state)
 {
 	struct world *world = *state;
@@ -228,6 +317,9 @@ int world_stop(void **state)
 		client_close(world->client);
 	}
 	private_bus_stop(&world->bus);
+	if (stop_shared_host(world) < 0) {
+		status = -1;
+	}
 	remove_policies(world);
 	dbus_shutdown();
 	/* A sanitizer's finding is an exit status too. */
@@ -578,6 +670,12 @@ void set_policy(const struct world *world, const char *text, const char *refusal
 	assert_int_equal(fclose(file), 0);
 	call_done(call(world->client, BUS_PATH_MANAGER, BUS_INTERFACE_MANAGER, "Reload", refusal,
 		       DBUS_TYPE_INVALID));
+}
+
+int forget_policy(void **state)
+{
+	set_policy(*state, "", NULL);
+	return 0;
 }
 
 int memory_new(uint64_t size)

@@ -19,6 +19,7 @@
 #include <dbus/dbus.h>
 
 #include "common/names.h"
+#include "host/kernel.h"
 #include "lab_host.h"
 #include "support/private_bus.h"
 
@@ -34,6 +35,8 @@ struct world {
 	pid_t spaprd;
 	char policies[32];      /* the only folder that spaprd reads policies from */
 	DBusConnection *client; /* the test's own connection */
+	struct kernel *kernel;  /* for devices that spaprd gives away; of world_start_eeh */
+	pid_t simhost;          /* likewise, in the simulated world */
 	long page_size;
 	unsigned int idle_fds; /* that spaprd has open when nobody uses it */
 };
@@ -78,6 +81,16 @@ int world_start_limited(void **state);
 
 /* A simulated host where a refused DMA freezes its PE, as real hardware does. */
 int world_start_freezing(void **state);
+
+/*
+ * For tests that recover PEs: they can use devices themselves, and calls of the simulated kernel
+ * take no time, unless they are told to (slow_down).
+ */
+int world_start_eeh(void **state);
+
+/* The same on the simulated host of that name, at the pace that the name has; not for tests, which
+ * run on real hosts as well. */
+int world_start_on(void **state, const char *name);
 
 #define LIMIT_LOCKED (UINT64_C(6) << 20)
 #define LIMIT_FDS    64
@@ -157,6 +170,9 @@ void unmap(DBusConnection *client, const char *space, uint64_t iova, uint64_t si
 
 /* Make the text the only policy file and have spaprd read it. */
 void set_policy(const struct world *world, const char *text, const char *refusal);
+
+/* For set-up and tear-down of single tests: the defaults. */
+int forget_policy(void **state);
 
 /* -- memory -- */
 
