@@ -38,7 +38,7 @@ int pe_operate(const struct pe_target *target, const struct worker_operate_pe *r
 /* GET_STATE alone: a PE_NUMBER_*, PE_NUMBER_UNKNOWN when it fails. */
 uint32_t pe_read_number(const struct pe_target *target);
 
-/* Read the ids of all open devices: how many there are and how many don't answer. */
+/* See whether all open devices answer (device_answers): how many there are and how many don't. */
 void pe_look_at_devices(const struct pe_target *target, uint32_t *ret_devices,
 			uint32_t *ret_silent);
 

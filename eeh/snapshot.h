@@ -33,7 +33,8 @@ int snapshot_take(struct device *device, struct worker_registers *ret_registers,
 
 /*
  * Put back what differs, the command register last. The MSI-X table is written only while memory
- * decoding is on, each vector masked until it is whole. Without a snapshot nothing happens.
+ * decoding is on, each vector masked until it is whole, and not at all where MSI-X is enabled: then
+ * the kernel has written a newer one. Without a snapshot nothing happens.
  * ERROR_KERNEL names the register that could not be written, or that reads otherwise afterwards.
  */
 int snapshot_restore(struct device *device, struct error *error);

@@ -99,14 +99,16 @@ static void expect_vector(const struct fake_device *fake, unsigned int vector, u
 static void fill_table(struct fake_device *fake)
 {
 	for (unsigned int i = 0; i < VECTORS; i++) {
-		put_vector(fake, i, UINT64_C(0x1000000000000100) + i * 16, 0x40 + i, i % 2);
+		put_vector(fake, i, UINT64_C(0x1000000000000100) + UINT64_C(16) * i, 0x40 + i,
+			   i % 2);
 	}
 }
 
 static void expect_table(const struct fake_device *fake)
 {
 	for (unsigned int i = 0; i < VECTORS; i++) {
-		expect_vector(fake, i, UINT64_C(0x1000000000000100) + i * 16, 0x40 + i, i % 2);
+		expect_vector(fake, i, UINT64_C(0x1000000000000100) + UINT64_C(16) * i, 0x40 + i,
+			      i % 2);
 	}
 }
 
@@ -636,6 +638,8 @@ static void test_reads_that_fail_are_named(void **state)
 	reset(fake);
 	fake->fail_read = ERRORS + PCI_ERR_COR_MASK;
 	expect_restore_fails(fake, "read correctable error mask (0x154)");
+	fake->fail_read = MSIX + PCI_MSIX_FLAGS;
+	expect_restore_fails(fake, "read MSI-X control (0xa2)");
 	fake->fail_read = PCI_CLASS_REVISION;
 	expect_restore_fails(fake, "does not answer");
 	assert_false(fake_device_get_16(fake, PCI_COMMAND) & PCI_COMMAND_MASTER);
