@@ -88,7 +88,7 @@ const struct record_event *record_event(const struct record *record, unsigned in
 				     : NULL;
 }
 
-static struct record_event *running_event(struct record *record)
+static struct record_event *running_event(const struct record *record)
 {
 	return record->running
 		       ? record->events[(record->first + record->count - 1) % RECORD_EVENTS_MAX]
@@ -202,6 +202,16 @@ void record_step(struct record *record, uint64_t monotonic, uint64_t took, const
 	va_start(arguments, format);
 	(void)vsnprintf(step->text, sizeof(step->text), format, arguments);
 	va_end(arguments);
+}
+
+bool record_repeats(const struct record *record, const char *name, const char *text)
+{
+	const struct record_event *event = running_event(record);
+	const struct record_step *last =
+		event && event->step_count > 0 ? &event->steps[event->step_count - 1] : NULL;
+
+	return last && strcmp(last->name, name) == 0 &&
+	       strncmp(last->text, text, sizeof(last->text) - 1) == 0;
 }
 
 void record_registers(struct record *record, const struct record_registers *registers)

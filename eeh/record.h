@@ -97,6 +97,9 @@ void record_begin(struct record *record, uint32_t number, uint64_t realtime, uin
 void record_step(struct record *record, uint64_t monotonic, uint64_t took, const char *name,
 		 const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* Whether the last step of the running event is of that name and text, as far as it was kept. */
+bool record_repeats(const struct record *record, const char *name, const char *text);
+
 /* Copies the registers of one device; of more than RECORD_DEVICES_MAX the rest is left out. */
 void record_registers(struct record *record, const struct record_registers *registers);
 

@@ -376,7 +376,7 @@ void pe_group_changed(struct pe *pe)
 
 	if (!pe->group->space) {
 		pe->ended = false;
-	} else if (pe->group->space->uid != pe->participants_uid) {
+	} else if (pe->participants && pe->group->space->uid != pe->participants_uid) {
 		forget_participants(pe);
 	}
 	usable = pe_check_usable(pe, NULL) == 0;
@@ -386,6 +386,11 @@ void pe_group_changed(struct pe *pe)
 		pe->watched = true;
 		pe_want_look(pe, RECORD_BY_POLL);
 	}
+}
+
+bool pe_is_operating(const struct pe *pe)
+{
+	return pe->asked && pe->asked->kind != PE_REQUEST_LOOK;
 }
 
 void pe_space_ends(struct pe *pe, const char *why)

@@ -10,7 +10,7 @@
  *              once when its ERR interrupt rings or a client says Check. PEs are spread over the
  *              interval, so that hundreds don't fire together.
  *   asserted   a client has asserted a reset, and not ended it: what the PE looks like then is no
- *              freeze. It ends with Reset("deactivate"), Enable, Recover, or when the group leaves.
+ *              freeze. It ends with Reset("deactivate"), Recover, or when the group leaves.
  *   event      one freeze and what became of it. Numbers are unique in the broker, from 1 on.
  *
  * It knows nothing of D-Bus: what happens is told to the observer. Clients are unique bus names
@@ -70,6 +70,9 @@ void pe_group_changed(struct pe *pe);
 
 /* The worker of its address space is gone, or is being closed: nothing can be asked of it. */
 void pe_space_ends(struct pe *pe, const char *why);
+
+/* Whether the worker is at something that may take minutes, and can't be interrupted (H49). */
+bool pe_is_operating(const struct pe *pe);
 
 /* Something has come across what looks like a freeze: its state is looked at, at once. */
 void pe_suspect(struct pe *pe);

@@ -141,7 +141,8 @@ static void finish_operation(struct pe *pe, const struct pe_request *request,
 	if (worked) {
 		pe->condition = result->condition;
 		(void)pe_check_result(operation, result->condition, &result->error);
-		if (operation == WORKER_PE_DEACTIVATE || operation == WORKER_PE_ENABLE) {
+		/* Enable thaws, but leaves config space blocked (eeh_pe_change_owner). */
+		if (operation == WORKER_PE_DEACTIVATE) {
 			pe->asserted = false;
 		}
 	}

@@ -373,18 +373,22 @@ static void note_registers(struct pe *pe, const struct worker_registers *saved)
 	record_registers(pe->record, &registers);
 }
 
+/* Looks go on for minutes while the host, or a device, is waited for: what comes to the same as the
+ * step before it is none, so that there is room for the others. */
 static void note_result(struct pe *pe, const char *name, const struct pe_result *result)
 {
-	char text[RECORD_TEXT_SIZE];
+	char silence[RECORD_TEXT_SIZE];
+	const char *text = pe_condition_text(result->condition);
 
 	if (result->error.code != ERROR_NONE) {
-		note_step(pe, result->took, name, result->error.text);
+		text = result->error.text;
 	} else if (result->silent > 0) {
-		(void)snprintf(text, sizeof(text), "%s; %" PRIu32 " devices don't answer",
-			       pe_condition_text(result->condition), result->silent);
+		(void)snprintf(silence, sizeof(silence), "%s; devices that don't answer: %" PRIu32,
+			       text, result->silent);
+		text = silence;
+	}
+	if (!record_repeats(pe->record, name, text)) {
 		note_step(pe, result->took, name, text);
-	} else {
-		note_step(pe, result->took, name, pe_condition_text(result->condition));
 	}
 }
 

@@ -19,6 +19,10 @@
 /* Longer than any teardown of windows within the table limits; then the worker is killed. */
 #define CLOSE_DEADLINE_USEC (60 * UINT64_C(1000000))
 
+/* What a PE's operation may take in addition (PCI_BUS_RESET_WAIT_MSEC): to kill a worker that
+ * resets a PE would leave that blocked for whoever has it next. */
+#define OPERATION_USEC (300 * UINT64_C(1000000))
+
 /* A request that changes the structure, from its sending until the new description is there. */
 struct change {
 	struct space *space;
@@ -499,6 +503,21 @@ static void end_pes(struct space *space, const char *why)
 	}
 }
 
+/* Whether the worker is at something that may take minutes. */
+static bool operates_on_pes(const struct space *space)
+{
+	const struct manager *manager = space->manager;
+
+	for (size_t i = 0; i < manager->group_count; i++) {
+		const struct group *group = &manager->groups[i];
+
+		if (group->space == space && group->pe && pe_is_operating(group->pe)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void release_groups(struct space *space)
 {
 	struct manager *manager = space->manager;
@@ -667,6 +686,7 @@ static void handle_close_answer(void *userdata, const struct worker_answer *answ
 int space_close(struct space *space, worker_answer_handler handler, void *userdata,
 		struct error *error)
 {
+	uint64_t patience;
 	int r = refuse_when_closing(space, error);
 
 	if (r) {
@@ -682,10 +702,11 @@ int space_close(struct space *space, worker_answer_handler handler, void *userda
 	space->closing = true;
 	space->closed = handler;
 	space->closed_userdata = userdata;
+	patience = CLOSE_DEADLINE_USEC + (operates_on_pes(space) ? OPERATION_USEC : 0);
 	end_pes(space, "its address space is being closed");
 	(void)sd_event_add_time_relative(space->manager->event, &space->close_deadline,
-					 CLOCK_MONOTONIC, CLOSE_DEADLINE_USEC, 0,
-					 handle_close_deadline, space);
+					 CLOCK_MONOTONIC, patience, 0, handle_close_deadline,
+					 space);
 	return 0;
 }
 

@@ -268,12 +268,14 @@ void played_pe_open_device(const struct worker_request *request, const void *dat
 	} else {
 		volatile struct played_pe *pe = &played->pes[body->group];
 		bool fdless = pe->lie == PLAYED_FDLESS;
+		size_t surplus = pe->lie == PLAYED_LONG ? sizeof(*request) : 0;
 
 		wait_while(&pe->open_held);
 		pe->opened++;
 		pe->has_event = request->fds == 1;
 		pe->lie = PLAYED_TRUTH;
-		reply(request, pe->open_code, 0, NULL, 0, fdless || pe->open_code ? -1 : fd);
+		reply(request, pe->open_code, 0, request, surplus,
+		      fdless || pe->open_code ? -1 : fd);
 	}
 	(void)close(fd);
 }

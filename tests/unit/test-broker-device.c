@@ -134,24 +134,25 @@ static void test_open_without_an_fd(void **state)
 /* A worker that says that it has the group no more, and answers then. */
 static void test_answer_when_the_group_has_left(void **state)
 {
-	struct space *space = stage_space();
-
 	(void)state;
 	for (unsigned int i = 0; i < 2; i++) {
+		struct space *space = stage_space();
 		unsigned int before = answers;
 
-		space->container_count = 0;
 		(void)attach(space);
 		stage.played->pes[0].open_held = true;
-		stage.played->pes[0].lie = i == 0 ? PLAYED_TRUTH : PLAYED_FDLESS;
+		stage.played->pes[0].lie = i == 0 ? PLAYED_TRUTH : PLAYED_LONG;
 		assert_int_equal(begin(0), 0);
 		space_release_group(space, &stage.manager->groups[0]);
 		stage.played->pes[0].open_held = false;
 		stage_run_until(answers > before);
 		assert_false(device_is_open(stage.manager, device_of(0)));
 		assert_int_equal(last_error.code, i == 0 ? ERROR_NONE : ERROR_WORKER_LOST);
+		if (i == 0) {
+			space_end(space);
+		}
+		stage_run_until(stage.manager->space_count == 0);
 	}
-	stage_run_until(stage.manager->space_count == 0);
 }
 
 /* Opening would thaw it, and nobody would know that it was frozen. */

@@ -178,7 +178,7 @@ static void test_asserted_reset_is_no_freeze(void **state)
 	assert_true(stage_run_until_done()->recovered);
 }
 
-/* Enable ends it as well, and Recover has it reset once more. */
+/* Enable doesn't end it; deactivate does, and Recover, which has it reset once more. */
 static void test_ends_of_an_asserted_reset(void **state)
 {
 	struct pe *pe = attach_quiet(stage_space(), 0);
@@ -187,6 +187,8 @@ static void test_ends_of_an_asserted_reset(void **state)
 	(void)state;
 	expect(stage_operate(pe, WORKER_PE_RESET_HOT), ERROR_NONE, NULL);
 	expect(stage_operate(pe, WORKER_PE_ENABLE), ERROR_NONE, NULL);
+	assert_true(pe->asserted);
+	expect(stage_operate(pe, WORKER_PE_DEACTIVATE), ERROR_NONE, NULL);
 	assert_false(pe->asserted);
 	expect(stage_operate(pe, WORKER_PE_RESET_HOT), ERROR_NONE, NULL);
 	assert_true(pe->asserted);
@@ -271,6 +273,32 @@ static void begin_held(struct pe *pe, uint32_t operation)
 	stage.played->pes[0].operations[operation].held = true;
 	assert_int_equal(pe_operate(pe, &request, stage_handle_answer, NULL, &stage.error), 0);
 	stage_run_until(stage_asked(0, operation) == 1);
+}
+
+/* When the worker of a closing address space is killed, in seconds from now. */
+static uint64_t seconds_to_live(const struct space *space)
+{
+	uint64_t when = 0;
+
+	assert_true(sd_event_source_get_time(space->close_deadline, &when) >= 0);
+	return (when - pe_now()) / 1000000;
+}
+
+/* A reset may take the kernel minutes, and a worker that is killed in it leaves the PE blocked. */
+static void test_h49_close_waits_for_a_reset(void **state)
+{
+	struct space *quick = stage_space();
+	struct space *space = stage_space();
+	struct pe *pe = attach_quiet(space, 0);
+
+	(void)state;
+	assert_int_equal(space_close(quick, NULL, NULL, &stage.error), 0);
+	assert_in_range(seconds_to_live(quick), 30, 60);
+	begin_held(pe, WORKER_PE_RESET_HOT);
+	assert_int_equal(space_close(space, NULL, NULL, &stage.error), 0);
+	assert_in_range(seconds_to_live(space), 330, 360);
+	stage.played->pes[0].operations[WORKER_PE_RESET_HOT].held = false;
+	stage_run_until(stage.manager->space_count == 0);
 }
 
 static void test_worker_that_dies(void **state)
@@ -397,6 +425,7 @@ int main(void)
 		TEST(test_injection),
 		TEST(test_group_that_is_nowhere),
 		TEST(test_closing_space),
+		TEST(test_h49_close_waits_for_a_reset),
 		TEST(test_worker_that_dies),
 		TEST(test_space_closed_in_the_middle),
 		TEST(test_end_in_the_middle),

@@ -598,7 +598,7 @@ static void test_another_group_comes_in_the_middle(void **state)
 }
 
 /* Neither a recovery nor its failure ends because another group comes. */
-static void test_nobody_joins_a_pe_in_recovery(void **state)
+static void test_h42_nobody_joins_a_pe_in_recovery(void **state)
 {
 	struct recovery_policy policy = stage_quick_policy();
 	struct space *space = stage_space();
@@ -694,9 +694,9 @@ static void test_lost_worker_is_no_failure(void **state)
 	stage_run_until(pe_phase(pe) == RECOVERY_ERROR_DETECTED);
 	worker_process_kill(space->worker, SIGKILL);
 	(void)usleep(100000);
-	assert_int_equal(pe_vote(pe, ":1.1", cookie, stage_event(pe)->number, "need-reset",
-				 &stage.error),
-			 0);
+	assert_int_equal(
+		pe_vote(pe, ":1.1", cookie, stage_event(pe)->number, "need-reset", &stage.error),
+		0);
 	check_aborted(pe, 1);
 }
 
@@ -727,12 +727,37 @@ static void test_operation_that_does_not_end(void **state)
 	assert_non_null(strstr(stage_event(pe)->why, "reset-hot"));
 	assert_int_equal(pe_phase(pe), RECOVERY_FAILED);
 	(void)recover(pe, true, ERROR_BUSY);
-	assert_non_null(strstr(stage.error.text, "has failed, and its last operation has not ended"));
+	assert_non_null(
+		strstr(stage.error.text, "has failed, and its last operation has not ended"));
 	hold(WORKER_PE_RESET_HOT, false);
 	stage_run_until(stage_asked(0, WORKER_PE_ISOLATE) == 1);
 	stage_run_until(recovery_lets_operate(pe->recovery));
 	assert_int_equal(pe_phase(pe), RECOVERY_FAILED);
 	assert_int_equal(stage_count(RECOVERY_ACTION_DONE), 1);
+}
+
+/* What is waited for doesn't fill the record. */
+static void test_looks_that_say_the_same(void **state)
+{
+	struct recovery_policy policy = stage_quick_policy();
+	unsigned int looks = 0;
+	const struct record_event *event;
+	struct pe *pe;
+
+	(void)state;
+	policy.reset_tries = 1;
+	pe = attach_with(stage_space(), 0, &policy);
+	stage.played->pes[0].number = 2;
+	stage.played->pes[0].devices = 1;
+	stage.played->pes[0].silent = 1;
+	assert_false(stage_run_until_done()->recovered);
+	assert_true(stage_asked(0, WORKER_PE_LOOK) > 20);
+	event = stage_event(pe);
+	for (uint32_t i = 0; i < event->step_count; i++) {
+		looks += strcmp(event->steps[i].name, "look") == 0;
+	}
+	assert_in_range(looks, 2, 8);
+	assert_int_equal(event->steps_left_out, 0);
 }
 
 /* -- many -- */
@@ -789,13 +814,14 @@ int main(void)
 		TEST(test_space_is_closed_among_votes),
 		TEST(test_group_leaves_in_the_middle),
 		TEST(test_another_group_comes_in_the_middle),
-		TEST(test_nobody_joins_a_pe_in_recovery),
+		TEST(test_h42_nobody_joins_a_pe_in_recovery),
 		TEST(test_join_of_what_was_given_up_saves_nothing),
 		TEST(test_new_budget_is_told),
 		TEST(test_cookies_end_with_the_user),
 		TEST(test_lost_worker_is_no_failure),
 		TEST(test_broker_ends_in_the_middle),
 		TEST(test_operation_that_does_not_end),
+		TEST(test_looks_that_say_the_same),
 		cmocka_unit_test_setup_teardown(test_storm, pe_fixture_set_up_many,
 						pe_fixture_tear_down),
 	};

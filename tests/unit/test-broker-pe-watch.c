@@ -58,7 +58,7 @@ static void test_attached_group_is_looked_at(void **state)
 	assert_int_equal(LOOKS(0), 1);
 }
 
-static void test_idle_rate(void **state)
+static void test_h46_looked_at_at_the_idle_rate(void **state)
 {
 	struct recovery_policy policy = stage_quick_policy();
 	struct pe *pe = attach_patient(stage_space(), 0);
@@ -398,7 +398,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_free_group_is_left_alone),
 		TEST(test_attached_group_is_looked_at),
-		TEST(test_idle_rate),
+		TEST(test_h46_looked_at_at_the_idle_rate),
 		TEST(test_fast_rate_after_a_hint),
 		cmocka_unit_test_setup_teardown(test_spread, pe_fixture_set_up_many,
 						pe_fixture_tear_down),

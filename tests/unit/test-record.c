@@ -47,6 +47,30 @@ static void test_empty(void **state)
 	assert_null(record_free(NULL));
 }
 
+static void test_repeats(void **state)
+{
+	struct record *record = new_record();
+	char text[RECORD_TEXT_SIZE + 10];
+
+	(void)state;
+	assert_false(record_repeats(record, "look", "normal"));
+	begin(record, 1);
+	assert_false(record_repeats(record, "look", "normal"));
+	record_step(record, BASE, 0, "look", "normal");
+	assert_true(record_repeats(record, "look", "normal"));
+	assert_false(record_repeats(record, "look", "frozen"));
+	assert_false(record_repeats(record, "save", "normal"));
+	/* The last one counts, as far as it was kept. */
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	record_step(record, BASE, 0, "note", "%s", text);
+	assert_false(record_repeats(record, "look", "normal"));
+	assert_true(record_repeats(record, "note", text));
+	record_end(record, BASE, RECORD_FAILED, "");
+	assert_false(record_repeats(record, "note", text));
+	(void)record_free(record);
+}
+
 static void test_event(void **state)
 {
 	struct record *record = new_record();
@@ -240,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_repeats),
 		cmocka_unit_test(test_event),
 		cmocka_unit_test(test_a_running_event_is_aborted),
 		cmocka_unit_test(test_oldest_events_go),

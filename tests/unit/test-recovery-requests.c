@@ -302,6 +302,26 @@ static void test_abort(void **state)
 	story_end(&story);
 }
 
+/* Nor does it begin anew for the next one who has the hardware. */
+static void test_h47_budget_outlives_the_group(void **state)
+{
+	struct story story;
+
+	(void)state;
+	story_begin(&story, NULL);
+	for (uint32_t event = 1; event <= 5; event++) {
+		story_recover(&story, event);
+		story_abort(&story, "");
+	}
+	story_notice(&story, 6, PE_STOPPED, "look");
+	story_result(&story, PE_STOPPED, "frozen isolate");
+	story_result(&story, PE_STOPPED, "disconnect failed");
+	story_abort(&story, "");
+	assert_int_equal(recovery_phase(story.recovery), RECOVERY_IDLE);
+	assert_int_equal(recovery_freezes_left(story.recovery, story.now), 0);
+	story_end(&story);
+}
+
 static void test_abort_after_failure(void **state)
 {
 	struct story story;
@@ -376,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_h49_isolation_takes_too_long),
 		cmocka_unit_test(test_isolation_fails),
 		cmocka_unit_test(test_abort),
+		cmocka_unit_test(test_h47_budget_outlives_the_group),
 		cmocka_unit_test(test_abort_after_failure),
 		cmocka_unit_test(test_actions_are_left),
 		cmocka_unit_test(test_policy_changes),
