@@ -84,19 +84,28 @@ static bool choose_device(struct demo *demo, const struct model_group *group)
 	return false;
 }
 
+/* A demo freezes the PE. When policy allows no more freezes, spaprd would give it up. */
+static bool may_freeze(const struct demo *demo, const struct model_group *group)
+{
+	const struct model_pe *pe = model_find_pe(demo->model, group->path);
+
+	return !pe || pe->freezes_left > 0;
+}
+
 static int choose_group(struct demo *demo, struct error *error)
 {
 	for (size_t i = 0; i < demo->model->group_count; i++) {
 		const struct model_group *group = &demo->model->groups[i];
 
 		if (group->viable && strcmp(group->space, MODEL_NOWHERE) == 0 &&
-		    choose_device(demo, group)) {
+		    may_freeze(demo, group) && choose_device(demo, group)) {
 			return 0;
 		}
 	}
 	return error_say(error,
-			 "none of the %zu groups is viable, free and has a device bound to "
-			 "vfio-pci; \"spaprctl status\" shows them",
+			 "none of the %zu groups is viable, free, has a device bound to vfio-pci "
+			 "and may still freeze; \"spaprctl status\" and \"spaprctl pe list\" show "
+			 "them",
 			 demo->model->group_count);
 }
 
@@ -446,7 +455,10 @@ static int await_recovery(struct demo *demo, struct error *error)
 			return error_say(error, "the bus closed the connection");
 		}
 	}
-	return error_say(error, "the PE was not recovered within %d s", RECOVERY_SECONDS);
+	return error_say(error,
+			 "the PE was not recovered within %d s; with a manual policy it waits for "
+			 "\"spaprctl pe recover\"",
+			 RECOVERY_SECONDS);
 }
 
 /* Where the host has EEH. */
@@ -663,7 +675,8 @@ const struct cli_command demo_command = {
 		"Creates an address space on a simulated host, gives it a group, memory and a\n"
 		"window, lets the device do DMA, freezes its PE, and closes it. Shows each call "
 		"and\n"
-		"checks what came of it. Takes the first free group; leaves everything as it was.\n"
+		"checks what came of it. Takes the first free group; leaves everything as it was,\n"
+		"but for the freeze that counts as one (\"spaprctl pe list\", LEFT).\n"
 		"\n"
 		"Example, while \"spaprd --simulate\" runs: spaprctl demo\n",
 	.run = run,

@@ -97,7 +97,7 @@ static const struct property event_properties[] = {
 static int keep_reply(struct pe_events *events, DBusMessage *reply, struct error *error)
 {
 	DBusMessage **place = property_array_add((void **)&events->replies, &events->reply_count,
-						 sizeof(*events->replies));
+						 sizeof(DBusMessage *));
 
 	if (!place) {
 		return property_say_no_memory(error);

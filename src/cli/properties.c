@@ -109,8 +109,8 @@ static int check_complete(const struct property *table, unsigned int seen, const
 	return 0;
 }
 
-int properties_read(const struct property *table, const char *path, DBusMessageIter *dictionary,
-		    void *object, struct error *error)
+int properties_read(const struct property *table, const char *object_name,
+		    DBusMessageIter *dictionary, void *object, struct error *error)
 {
 	DBusMessageIter entries;
 	unsigned int seen = 0;
@@ -135,13 +135,13 @@ int properties_read(const struct property *table, const char *path, DBusMessageI
 		}
 		if (seen & 1U << i) {
 			return error_say(error, PROPERTIES_MALFORMED "%s has two properties %s",
-					 path, name);
+					 object_name, name);
 		}
 		seen |= 1U << i;
-		r = read_property(&table[i], path, &value, object, error);
+		r = read_property(&table[i], object_name, &value, object, error);
 		if (r) {
 			return r;
 		}
 	}
-	return check_complete(table, seen, path, error);
+	return check_complete(table, seen, object_name, error);
 }

@@ -85,7 +85,7 @@ static void remove_watch(DBusWatch *watch, void *data)
 	if (i < self->count) {
 		self->count--;
 		memmove(&self->watches[i], &self->watches[i + 1],
-			(self->count - i) * sizeof(self->watches[0]));
+			(self->count - i) * sizeof(DBusWatch *));
 		(void)update_events(self);
 	}
 }

@@ -43,6 +43,15 @@ static const struct {
 	[BY_CHECK] = {"check", SELDOM, CHECK_ROUNDS, 5, false, true},
 };
 
+/* Steps of the golden ratio, which come into step with nothing. */
+static unsigned int next_pause_us(enum way way)
+{
+	static uint32_t turn;
+
+	turn += UINT32_C(0x9e3779b9);
+	return (unsigned int)((uint64_t)turn * 1000U * ways[way].pause_ms >> 32);
+}
+
 static double freeze_once(const struct world *world, const struct observer *observer, enum way way)
 {
 	struct pe_signal signal;
@@ -53,7 +62,7 @@ static double freeze_once(const struct world *world, const struct observer *obse
 	if (ways[way].hint_before) {
 		pe_expect_check(world, observer, "normal");
 	}
-	(void)usleep((useconds_t)(1000U * ((unsigned int)rand() % ways[way].pause_ms + 1)));
+	(void)usleep(next_pause_us(way));
 	began = measure_now();
 	freeze_pe(world, world->host->nic, FREEZE_BOTH);
 	if (ways[way].hint_after) {

@@ -176,7 +176,7 @@ struct pe_signal observer_expect_done(const struct observer *observer, bool reco
 
 uint32_t observer_answer_error(const struct observer *observer, const char *verdict)
 {
-	struct pe_signal signal;
+	struct pe_signal signal = {.name = ""};
 
 	do {
 		if (!observer_next(observer, SIGNAL_TIMEOUT_MS, &signal)) {

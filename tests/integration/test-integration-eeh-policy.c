@@ -62,8 +62,8 @@ static void test_h46_a_freeze_is_noticed_by_polling(void **state)
 	struct stage stage;
 
 	skip_without_freezes(world);
-	stage = stage_open(world, world->host->nic, MANUAL);
-	freeze_pe(world, world->host->nic, FREEZE_BOTH);
+	stage = stage_open(world, world->host->edu, MANUAL);
+	freeze_pe(world, world->host->edu, FREEZE_BOTH);
 	/* Nobody asks. */
 	frozen = observer_expect(&stage.observer, "Frozen");
 	assert_string_equal(frozen.text, "stopped");
@@ -223,9 +223,9 @@ static void test_policy_of_one_device(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		/* The first one: its PE must not have frozen before. */
-		TEST(test_h47_the_budget_runs_out),
 		TEST(test_h46_a_freeze_is_noticed_by_polling),
+		/* The first one of its PE, which must not have frozen before. */
+		TEST(test_h47_the_budget_runs_out),
 		TEST(test_check_is_faster_than_a_slow_poll),
 		TEST(test_manual_mode_waits),
 		TEST(test_recover_of_a_sound_pe),

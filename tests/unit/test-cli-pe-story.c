@@ -11,7 +11,7 @@
 
 #define OWNER   ":1.5"
 #define GROUP_2 BUS_PATH_GROUP_PREFIX "2"
-#define SECOND  1000000U
+#define SECOND  UINT64_C(1000000)
 
 static const struct terminal plain = {.width = 80};
 

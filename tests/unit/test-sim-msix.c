@@ -8,6 +8,7 @@
 
 #define TABLE     REGION(3)
 #define VECTORS   5U
+#define FIFTH     (size_t)16 /* its first word */
 #define PAGE      0x1000U
 #define RESET_BIT 0x04000000U /* of e1000e's control register */
 
@@ -151,11 +152,11 @@ static void test_resets_of_the_function_leave_it(void **state)
 		device_ioctl(fixture, table.card.device, VFIO_DEVICE_RESET, &control, 0, NULL, 0),
 		0);
 	expect_two(&table);
-	table.words[4 * 4] = htole32(0x1000);
+	table.words[FIFTH] = htole32(0x1000);
 	assert_int_equal(device_write(table.card.device, REGION(0), &control, sizeof(control)),
 			 sizeof(control));
 	assert_int_equal(word(&table, 4, 0), 0x1000);
-	table.words[4 * 4] = 0;
+	table.words[FIFTH] = 0;
 	expect_two(&table);
 	close_table(&table);
 }
