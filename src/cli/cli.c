@@ -38,3 +38,32 @@ enum cli_status cli_handle_option(const struct cli_command *command, int choice,
 	}
 	return cli_refuse_option(command->name, argv);
 }
+
+bool cli_find_subcommand(const char *command, void (*print_help)(void), int *argc, char ***argv,
+			 enum cli_status *ret_status)
+{
+	static const struct option table[] = {
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	/* The plus: options behind the subcommand are the subcommand's. */
+	int choice = getopt_long(*argc, *argv, "+", table, NULL);
+
+	if (choice == 'h') {
+		print_help();
+		*ret_status = CLI_OK;
+		return false;
+	}
+	if (choice != -1) {
+		*ret_status = cli_refuse_option(command, *argv);
+		return false;
+	}
+	if (optind == *argc) {
+		*ret_status = cli_refuse(command, "a subcommand is missing");
+		return false;
+	}
+	*argc -= optind;
+	*argv += optind;
+	optind = 0; /* start again, for the options of the subcommand */
+	return true;
+}

@@ -2,6 +2,8 @@
 /* What main.c and the subcommands share: exit statuses, and what a subcommand is. */
 #pragma once
 
+#include <stdbool.h>
+
 enum cli_status {
 	CLI_OK = 0,
 	CLI_FAILED = 1,      /* refused, or it did not go as it should */
@@ -32,3 +34,11 @@ enum cli_status cli_refuse_option(const char *command, char **argv);
  * for 'h', which each subcommand has as its long option "help", or refuses.
  */
 enum cli_status cli_handle_option(const struct cli_command *command, int choice, char **argv);
+
+/*
+ * For a command with subcommands, whose own option is "help" alone. Either argv[0] is the name of a
+ * subcommand from now on, whose options are to be read; or it is not, and *ret_status is the end:
+ * the help was printed, or what is wrong was said.
+ */
+bool cli_find_subcommand(const char *command, void (*print_help)(void), int *argc, char ***argv,
+			 enum cli_status *ret_status);

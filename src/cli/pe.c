@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/pe.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,29 +41,13 @@ static void print_help(void)
 
 static enum cli_status run(int argc, char **argv)
 {
-	static const struct option table[] = {
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
+	enum cli_status status = CLI_OK;
 
-	/* The plus: options behind the subcommand are the subcommand's. */
-	switch (getopt_long(argc, argv, "+", table, NULL)) {
-	case -1:
-		break;
-	case 'h':
-		print_help();
-		return CLI_OK;
-	default:
-		return cli_refuse_option("pe", argv);
+	if (!cli_find_subcommand("pe", print_help, &argc, &argv, &status)) {
+		return status;
 	}
-	if (optind == argc) {
-		return cli_refuse("pe", "a subcommand is missing");
-	}
-	argc -= optind;
-	argv += optind;
 	for (size_t i = 0; pe_subcommands[i]; i++) {
 		if (strcmp(argv[0], own_name(pe_subcommands[i])) == 0) {
-			optind = 0; /* start again, for the options of the subcommand */
 			return pe_subcommands[i]->run(argc, argv);
 		}
 	}

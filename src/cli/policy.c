@@ -379,28 +379,21 @@ static enum cli_status run_check(int argc, char **argv)
 	return check(folders.count > 0 ? &folders : &policy_system_folders, &request);
 }
 
+static void print_help(void)
+{
+	(void)fputs(policy_command.help, stdout);
+}
+
 static enum cli_status run(int argc, char **argv)
 {
-	static const struct option table[] = {
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	/* The plus: options behind the subcommand are the subcommand's. */
-	int choice = getopt_long(argc, argv, "+", table, NULL);
+	enum cli_status status = CLI_OK;
 
-	if (choice != -1) {
-		return cli_handle_option(&policy_command, choice, argv);
+	if (!cli_find_subcommand("policy", print_help, &argc, &argv, &status)) {
+		return status;
 	}
-	if (optind == argc) {
-		return cli_refuse("policy", "a subcommand is missing");
-	}
-	if (strcmp(argv[optind], "check") != 0) {
-		return cli_refuse("policy", "there is no subcommand \"%s\"", argv[optind]);
-	}
-	argc -= optind;
-	argv += optind;
-	optind = 0; /* start again, for the options of the subcommand */
-	return run_check(argc, argv);
+	return strcmp(argv[0], "check") == 0
+		       ? run_check(argc, argv)
+		       : cli_refuse("policy", "there is no subcommand \"%s\"", argv[0]);
 }
 
 const struct cli_command policy_command = {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/sim.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,7 +56,6 @@ static enum cli_status run_subcommand(int argc, char **argv)
 {
 	const struct cli_command *command = find(own, argv[0]);
 
-	optind = 0; /* start again, for the options of the subcommand */
 	if (command) {
 		return command->run(argc, argv);
 	}
@@ -69,25 +67,12 @@ static enum cli_status run_subcommand(int argc, char **argv)
 
 static enum cli_status run(int argc, char **argv)
 {
-	static const struct option table[] = {
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
+	enum cli_status status = CLI_OK;
 
-	/* The plus: options behind the subcommand are the subcommand's. */
-	switch (getopt_long(argc, argv, "+", table, NULL)) {
-	case -1:
-		break;
-	case 'h':
-		print_help();
-		return CLI_OK;
-	default:
-		return cli_refuse_option("sim", argv);
+	if (!cli_find_subcommand("sim", print_help, &argc, &argv, &status)) {
+		return status;
 	}
-	if (optind == argc) {
-		return cli_refuse("sim", "a subcommand is missing");
-	}
-	return run_subcommand(argc - optind, argv + optind);
+	return run_subcommand(argc, argv);
 }
 
 const struct cli_command sim_command = {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/window.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,29 +97,13 @@ static void print_help(void)
 
 static enum cli_status run(int argc, char **argv)
 {
-	static const struct option table[] = {
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
+	enum cli_status status = CLI_OK;
 
-	/* The plus: options behind the subcommand are the subcommand's. */
-	switch (getopt_long(argc, argv, "+", table, NULL)) {
-	case -1:
-		break;
-	case 'h':
-		print_help();
-		return CLI_OK;
-	default:
-		return cli_refuse_option("window", argv);
+	if (!cli_find_subcommand("window", print_help, &argc, &argv, &status)) {
+		return status;
 	}
-	if (optind == argc) {
-		return cli_refuse("window", "a subcommand is missing");
-	}
-	argc -= optind;
-	argv += optind;
 	for (size_t i = 0; subcommands[i]; i++) {
 		if (strcmp(argv[0], subcommands[i]->name) == 0) {
-			optind = 0; /* start again, for the options of the subcommand */
 			return subcommands[i]->run(argc, argv);
 		}
 	}
