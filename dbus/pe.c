@@ -3,15 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/names.h"
 #include "dbus/interface_xml.h"
 #include "dbus/pe_methods.h"
-
-#define NANOSECONDS_PER_MILLISECOND 1000000
-#define MILLISECONDS_PER_SECOND     1000
 
 /* -- operations -- */
 
@@ -22,15 +19,6 @@ struct operation {
 	const char *name; /* static */
 	uint64_t began;   /* CLOCK_MONOTONIC, ms */
 };
-
-static uint64_t now_in_milliseconds(void)
-{
-	struct timespec now = {.tv_sec = 0};
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * MILLISECONDS_PER_SECOND +
-	       (uint64_t)now.tv_nsec / NANOSECONDS_PER_MILLISECOND;
-}
 
 static struct operation *operation_new(struct bus_call *call, struct group_face *face,
 				       const char *name)
@@ -44,7 +32,7 @@ static struct operation *operation_new(struct bus_call *call, struct group_face 
 		return NULL;
 	}
 	*operation = (struct operation){
-		.call = call, .group = face->group, .name = name, .began = now_in_milliseconds()};
+		.call = call, .group = face->group, .name = name, .began = clock_milliseconds()};
 	bus_call_drop_arguments(call);
 	return operation;
 }
@@ -93,7 +81,7 @@ static void handle_operated(void *userdata, const struct pe_answer *answer)
 
 	if (error.code != ERROR_NONE) {
 		/* What failed may have no time of its own; what its caller waited it has. */
-		milliseconds = (uint32_t)(now_in_milliseconds() - operation->began);
+		milliseconds = (uint32_t)(clock_milliseconds() - operation->began);
 		error_append(&error, "; that took %u ms", (unsigned int)milliseconds);
 	}
 	note_operation(operation, milliseconds, error.code);

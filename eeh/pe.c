@@ -5,13 +5,11 @@
 #include <inttypes.h>
 #include <linux/vfio.h>
 #include <stddef.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "eeh/state.h"
 #include "vfio/device.h"
 #include "vfio/refusal.h"
-
-#define NANOSECONDS UINT64_C(1000000000)
 
 /* What every operation can answer: vfio_spapr_ioctl_eeh_pe_op, and tce_iommu_ioctl before it. */
 #define COMMON_REFUSALS                                                                       \
@@ -114,14 +112,6 @@ void pe_look_at_devices(const struct pe_target *target, uint32_t *ret_devices, u
 	*ret_silent = silent;
 }
 
-static uint64_t read_clock(void)
-{
-	struct timespec now = {.tv_sec = 0};
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NANOSECONDS + (uint64_t)now.tv_nsec;
-}
-
 static int run(const struct pe_target *target, const struct worker_operate_pe *request,
 	       uint64_t *ret_nanoseconds, struct error *error)
 {
@@ -134,9 +124,9 @@ static int run(const struct pe_target *target, const struct worker_operate_pe *r
 			.addr = request->address,
 			.mask = request->mask},
 	};
-	uint64_t begin = read_clock();
+	uint64_t begin = clock_nanoseconds();
 	int r = kernel_ioctl(target->kernel, target->container_fd, VFIO_EEH_PE_OP, &op);
-	uint64_t end = read_clock();
+	uint64_t end = clock_nanoseconds();
 
 	if (r != 0) {
 		return refusal_set(error, operation->refusals, r, "%s the PE of group %" PRIu32,

@@ -6,20 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "broker/pe_private.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "eeh/reset_needs.h"
 
 /* -- clocks -- */
 
 uint64_t pe_now(void)
 {
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	return clock_microseconds();
 }
 
 uint64_t pe_now_in_machine(void)

@@ -6,9 +6,9 @@
 #include <linux/vfio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "eeh/pe.h"
 #include "eeh/snapshot.h"
 #include "vfio/device.h"
@@ -30,14 +30,6 @@ struct pe_job {
 	struct worker_registers *registers; /* of WORKER_PE_SAVE, owned */
 	unsigned int register_count;
 };
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
-}
 
 static struct pe_target target_of(const struct pe_job *job)
 {
@@ -177,7 +169,7 @@ static void work_operate(struct slow_job *slow)
 {
 	struct pe_job *job = pe_job_of(slow);
 	struct pe_target target = target_of(job);
-	uint64_t began = now();
+	uint64_t began = clock_nanoseconds();
 	uint64_t took;
 
 	if (job->request.operation <= WORKER_PE_INJECT) {
@@ -185,7 +177,7 @@ static void work_operate(struct slow_job *slow)
 		return;
 	}
 	job->code = operate_devices(job);
-	took = now() - began;
+	took = clock_nanoseconds() - began;
 	if (job->code == 0) {
 		job->code = look(job, &job->pe, &job->error);
 	}
@@ -360,13 +352,13 @@ static int finish_operate(struct pe_job *job, const struct space *space, unsigne
 	size_t registers_size = job->register_count * sizeof(*job->registers);
 
 	if (job->request.operation == WORKER_PE_VERIFY) {
-		uint64_t began = now();
+		uint64_t began = clock_nanoseconds();
 		int r = space_verify_group(space, &job->hold, &job->error);
 
 		if (r) {
 			return r;
 		}
-		job->pe.nanoseconds = now() - began;
+		job->pe.nanoseconds = clock_nanoseconds() - began;
 	}
 	memcpy(body, &job->pe, sizeof(job->pe));
 	if (registers_size > 0) {
