@@ -360,8 +360,11 @@ static void test_refused_votes(void **state)
 	(void)pe_call_fails(pe_client(), vote_message(late, event, "disconnect"), "VoteClosed");
 	(void)pe_call_fails(pe_client(), vote_message(0, event, "disconnect"), "NotJoined");
 	assert_string_equal(pe_get_text("Recovery"), "error-detected");
+	/* The next step doesn't begin before this one's vote was tried once more. */
+	pe_script->held = WORKER_PE_UNFREEZE_IO;
 	succeed(vote_message(cookie, event, "can-recover"));
 	(void)pe_call_fails(pe_client(), vote_message(cookie, event, "disconnect"), "VoteClosed");
+	pe_script->held = 0;
 	pe_await("MmioEnabled");
 	(void)pe_call_fails(pe_client(), vote_message(late, event, "recovered"), "VoteClosed");
 	succeed(vote_message(cookie, event, "recovered"));
