@@ -188,6 +188,31 @@ uint32_t observer_answer_error(const struct observer *observer, const char *verd
 	return signal.event;
 }
 
+/* -- stages -- */
+
+struct eeh_stage eeh_stage_open(const struct world *world, const char *device, const char *policy)
+{
+	struct eeh_stage stage;
+
+	set_policy(world, policy, NULL);
+	stage.space = space_create(world->client, "eeh");
+	attach(world->client, stage.space, device, NULL);
+	stage.observer = observer_open(world, device);
+	return stage;
+}
+
+void eeh_stage_release(const struct world *world, struct eeh_stage *stage)
+{
+	observer_close(&stage->observer);
+	space_close(world->client, stage->space);
+}
+
+void eeh_stage_close(const struct world *world, struct eeh_stage *stage)
+{
+	eeh_stage_release(world, stage);
+	wait_until_nothing_is_left(world);
+}
+
 /* -- methods -- */
 
 static bool is_reset(const char *operation)

@@ -59,6 +59,20 @@ struct pe_signal observer_expect_done(const struct observer *observer, bool reco
 /* ErrorDetected (whatever comes before) and then the verdict on it. The event. */
 uint32_t observer_answer_error(const struct observer *observer, const char *verdict);
 
+/* A device's group in an address space of its own, and its PE, watched by nobody else. */
+struct eeh_stage {
+	char *space;
+	struct observer observer;
+};
+
+struct eeh_stage eeh_stage_open(const struct world *world, const char *device, const char *policy);
+
+/* For the only one: wait until nothing of it is left. */
+void eeh_stage_close(const struct world *world, struct eeh_stage *stage);
+
+/* Without that wait: another one is open, or the PE is beyond recovery. */
+void eeh_stage_release(const struct world *world, struct eeh_stage *stage);
+
 /* -- methods -- */
 
 /* "hot", "fundamental", "deactivate" … by Reset; any other name is that of a method without

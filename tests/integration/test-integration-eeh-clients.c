@@ -16,29 +16,6 @@
 
 #define CHECKS 600U
 
-struct stage {
-	char *space;
-	struct observer observer;
-};
-
-static struct stage stage_open(const struct world *world, const char *policy)
-{
-	struct stage stage;
-
-	set_policy(world, policy, NULL);
-	stage.space = space_create(world->client, "clients");
-	attach(world->client, stage.space, world->host->nic, NULL);
-	stage.observer = observer_open(world, world->host->nic);
-	return stage;
-}
-
-static void stage_close(const struct world *world, struct stage *stage)
-{
-	observer_close(&stage->observer);
-	space_close(world->client, stage->space);
-	wait_until_nothing_is_left(world);
-}
-
 /* Freeze it, and wait until votes are asked for. The event. */
 static uint32_t begin_event(const struct world *world, const struct observer *observer)
 {
@@ -68,11 +45,11 @@ static void test_bad_votes(void **state)
 	const struct world *world = *state;
 	struct observer stranger;
 	struct observer late;
-	struct stage stage;
+	struct eeh_stage stage;
 	uint32_t event;
 
 	skip_without_freezes(world);
-	stage = stage_open(world, FUNDAMENTAL);
+	stage = eeh_stage_open(world, world->host->nic, FUNDAMENTAL);
 	stranger = observer_open(world, world->host->nic);
 	late = observer_open(world, world->host->nic);
 	observer_join(&stage.observer);
@@ -101,18 +78,18 @@ static void test_bad_votes(void **state)
 	observer_vote(&stage.observer, event, "recovered", "NotFound"); /* it is over */
 	observer_close(&stranger);
 	observer_close(&late);
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 static void test_two_votes_in_one_step(void **state)
 {
 	const struct world *world = *state;
 	struct observer other;
-	struct stage stage;
+	struct eeh_stage stage;
 	uint32_t event;
 
 	skip_without_freezes(world);
-	stage = stage_open(world, FUNDAMENTAL);
+	stage = eeh_stage_open(world, world->host->nic, FUNDAMENTAL);
 	other = observer_open(world, world->host->nic);
 	observer_join(&stage.observer);
 	observer_join(&other);
@@ -128,18 +105,18 @@ static void test_two_votes_in_one_step(void **state)
 	assert_int_equal(pe_event_steps(world, &stage.observer, event, "reset-fundamental", NULL),
 			 0);
 	observer_close(&other);
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 static void test_late_vote(void **state)
 {
 	const struct world *world = *state;
 	struct pe_signal signal;
-	struct stage stage;
+	struct eeh_stage stage;
 	uint32_t event;
 
 	skip_without_freezes(world);
-	stage = stage_open(world, IMPATIENT);
+	stage = eeh_stage_open(world, world->host->nic, IMPATIENT);
 	observer_join(&stage.observer);
 	event = begin_event(world, &stage.observer);
 	pe_wait_for_text(world, &stage.observer, "Recovery", "resetting");
@@ -147,24 +124,24 @@ static void test_late_vote(void **state)
 	signal = observer_expect_done(&stage.observer, true);
 	assert_int_equal(signal.event, event);
 	assert_true(pe_event_steps(world, &stage.observer, event, "reset-fundamental", NULL) > 0);
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 static void test_leaving_in_the_middle(void **state)
 {
 	const struct world *world = *state;
-	struct stage stage;
+	struct eeh_stage stage;
 	uint32_t event;
 
 	skip_without_freezes(world);
-	stage = stage_open(world, FUNDAMENTAL);
+	stage = eeh_stage_open(world, world->host->nic, FUNDAMENTAL);
 	observer_join(&stage.observer);
 	event = begin_event(world, &stage.observer);
 	observer_leave(&stage.observer, NULL);
 	observer_leave(&stage.observer, "NotJoined");
 	assert_int_equal(observer_expect_done(&stage.observer, true).event, event);
 	assert_true(pe_event_steps(world, &stage.observer, event, "reset-fundamental", NULL) > 0);
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 /* -- operations and floods -- */
@@ -175,11 +152,11 @@ static void test_operations_during_a_recovery(void **state)
 						 "UnfreezeDma", "Configure", "hot",
 						 "fundamental", "deactivate"};
 	const struct world *world = *state;
-	struct stage stage;
+	struct eeh_stage stage;
 	uint32_t event;
 
 	skip_without_freezes(world);
-	stage = stage_open(world, FUNDAMENTAL);
+	stage = eeh_stage_open(world, world->host->nic, FUNDAMENTAL);
 	observer_join(&stage.observer);
 	event = begin_event(world, &stage.observer);
 	for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++) {
@@ -192,7 +169,7 @@ static void test_operations_during_a_recovery(void **state)
 	observer_vote(&stage.observer, event, "can-recover", NULL);
 	finish_event(world, &stage.observer, event);
 	pe_operate(world, &stage.observer, "Enable", NULL);
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 /* More Checks than anybody needs: each is answered, by a state or by a refusal with a name. */
@@ -201,11 +178,11 @@ static void test_flood_of_checks(void **state)
 	static DBusPendingCall *pending[CHECKS];
 	const struct world *world = *state;
 	unsigned int states = 0;
-	struct stage stage;
+	struct eeh_stage stage;
 	uint32_t event;
 
 	skip_without_freezes(world);
-	stage = stage_open(world, FUNDAMENTAL);
+	stage = eeh_stage_open(world, world->host->nic, FUNDAMENTAL);
 	observer_join(&stage.observer);
 	event = begin_event(world, &stage.observer);
 	for (size_t i = 0; i < CHECKS; i++) {
@@ -224,7 +201,7 @@ static void test_flood_of_checks(void **state)
 		}
 	}
 	assert_true(states > 0);
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 /* The same while nothing else is going on: they are no more than a few looks. */
@@ -232,10 +209,10 @@ static void test_flood_of_checks_of_a_sound_pe(void **state)
 {
 	static DBusPendingCall *pending[CHECKS];
 	const struct world *world = *state;
-	struct stage stage;
+	struct eeh_stage stage;
 
 	skip_without_eeh(world);
-	stage = stage_open(world, FUNDAMENTAL);
+	stage = eeh_stage_open(world, world->host->nic, FUNDAMENTAL);
 	for (size_t i = 0; i < CHECKS; i++) {
 		pending[i] = pe_send(stage.observer.connection, &stage.observer, "Check", NULL);
 	}
@@ -249,7 +226,7 @@ static void test_flood_of_checks_of_a_sound_pe(void **state)
 		}
 	}
 	pe_expect_check(world, &stage.observer, "normal");
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 /* -- those who go in the middle -- */
@@ -260,7 +237,7 @@ static void test_flood_of_checks_of_a_sound_pe(void **state)
  */
 static void expect_usable(const struct world *world)
 {
-	struct stage stage = stage_open(world, FUNDAMENTAL);
+	struct eeh_stage stage = eeh_stage_open(world, world->host->nic, FUNDAMENTAL);
 	uint32_t event;
 
 	pe_wait_for_text(world, &stage.observer, "State", "normal");
@@ -272,13 +249,13 @@ static void expect_usable(const struct world *world)
 	event = begin_event(world, &stage.observer);
 	observer_vote(&stage.observer, event, "can-recover", NULL);
 	finish_event(world, &stage.observer, event);
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 static bool space_is_gone(void *userdata)
 {
 	static const char *const names[] = {BUS_INTERFACE_SPACE, "Name"};
-	const struct stage *stage = userdata;
+	const struct eeh_stage *stage = userdata;
 	DBusMessage *message = dbus_message_new_method_call(BUS_NAME, stage->space,
 							    DBUS_INTERFACE_PROPERTIES, "Get");
 	DBusError error = DBUS_ERROR_INIT;
@@ -302,11 +279,11 @@ static void test_worker_killed_while_votes_are_due(void **state)
 {
 	const struct world *world = *state;
 	struct pe_signal done;
-	struct stage stage;
+	struct eeh_stage stage;
 	uint32_t event;
 
 	skip_without_freezes(world);
-	stage = stage_open(world, FUNDAMENTAL);
+	stage = eeh_stage_open(world, world->host->nic, FUNDAMENTAL);
 	observer_join(&stage.observer);
 	event = begin_event(world, &stage.observer);
 	assert_int_equal(kill(worker_pid(world, stage.space), SIGKILL), 0);
@@ -324,11 +301,11 @@ static void test_worker_killed_while_votes_are_due(void **state)
 static void test_worker_killed_during_a_reset(void **state)
 {
 	const struct world *world = *state;
-	struct stage stage;
+	struct eeh_stage stage;
 	uint32_t event;
 
 	skip_without_freezes(world);
-	stage = stage_open(world, QUICK_POLICY "first-reset = hot\n");
+	stage = eeh_stage_open(world, world->host->nic, QUICK_POLICY "first-reset = hot\n");
 	slow_down_resets(world, 2000);
 	freeze_pe(world, world->host->nic, FREEZE_BOTH);
 	event = observer_expect(&stage.observer, "Frozen").event;
@@ -349,7 +326,7 @@ static void test_owner_leaves_the_bus(void **state)
 {
 	const struct world *world = *state;
 	DBusConnection *owner;
-	struct stage stage;
+	struct eeh_stage stage;
 	uint32_t event;
 
 	skip_without_freezes(world);

@@ -24,38 +24,14 @@
 /* Of an ordinary user, as the lab's guest and most machines have one without a name. */
 #define ORDINARY_UID 1000U
 
-struct bench {
-	char *space;
-	struct observer observer;
-};
-
-/* A device's group in an address space of its own, watched by nobody but us. */
-static struct bench bench_open(const struct world *world, const char *device, const char *policy)
-{
-	struct bench bench;
-
-	set_policy(world, policy, NULL);
-	bench.space = space_create(world->client, "operations");
-	attach(world->client, bench.space, device, NULL);
-	bench.observer = observer_open(world, device);
-	return bench;
-}
-
-/* And wait until it is told of, and known that policy leaves it alone. */
-static void freeze_and_wait(const struct world *world, const struct bench *bench,
+/* Freeze it, and wait until that is told of, and known that policy leaves it alone. */
+static void freeze_and_wait(const struct world *world, const struct eeh_stage *stage,
 			    const char *device, enum freeze what, const char *state)
 {
 	freeze_pe(world, device, what);
-	assert_string_equal(observer_expect(&bench->observer, "Frozen").text, state);
-	pe_wait_for_text(world, &bench->observer, "Recovery", "awaiting-request");
-	pe_expect_check(world, &bench->observer, state);
-}
-
-static void bench_close(const struct world *world, struct bench *bench)
-{
-	observer_close(&bench->observer);
-	space_close(world->client, bench->space);
-	wait_until_nothing_is_left(world);
+	assert_string_equal(observer_expect(&stage->observer, "Frozen").text, state);
+	pe_wait_for_text(world, &stage->observer, "Recovery", "awaiting-request");
+	pe_expect_check(world, &stage->observer, state);
 }
 
 /* -- states -- */
@@ -68,21 +44,21 @@ struct operation_case {
 static void run_cases(const struct world *world, const char *device, enum freeze what,
 		      const char *frozen, const struct operation_case *cases)
 {
-	struct bench bench = bench_open(world, device, MANUAL);
+	struct eeh_stage stage = eeh_stage_open(world, device, MANUAL);
 
-	pe_expect_check(world, &bench.observer, "normal");
-	freeze_and_wait(world, &bench, device, what, frozen);
+	pe_expect_check(world, &stage.observer, "normal");
+	freeze_and_wait(world, &stage, device, what, frozen);
 	for (; cases->operation; cases++) {
-		pe_operate(world, &bench.observer, cases->operation, NULL);
+		pe_operate(world, &stage.observer, cases->operation, NULL);
 		/* It is known with the answer, and is no other when it is looked at again. */
-		pe_expect_text(world, &bench.observer, "State", cases->state);
-		pe_expect_check(world, &bench.observer, cases->state);
+		pe_expect_text(world, &stage.observer, "State", cases->state);
+		pe_expect_check(world, &stage.observer, cases->state);
 		/* What was waiting for a request is over, once that has been looked at twice. */
 		if (strcmp(cases->state, "normal") == 0) {
-			pe_wait_for_text(world, &bench.observer, "Recovery", "idle");
+			pe_wait_for_text(world, &stage.observer, "Recovery", "idle");
 		}
 	}
-	bench_close(world, &bench);
+	eeh_stage_close(world, &stage);
 }
 
 static void test_thaw_of_both(void **state)
@@ -151,19 +127,19 @@ static void expect_last_operation(const struct world *world, const struct observ
 
 static void reset_and_deactivate(const struct world *world, const char *kind, const char *name)
 {
-	struct bench bench = bench_open(world, world->host->nic, MANUAL);
-	uint32_t freezes = pe_number(world, &bench.observer, "Freezes");
+	struct eeh_stage stage = eeh_stage_open(world, world->host->nic, MANUAL);
+	uint32_t freezes = pe_number(world, &stage.observer, "Freezes");
 	struct pe_signal signal;
 
-	(void)pe_reset_stubbornly(world, &bench.observer, kind);
-	expect_last_operation(world, &bench.observer, name, "done");
+	(void)pe_reset_stubbornly(world, &stage.observer, kind);
+	expect_last_operation(world, &stage.observer, name, "done");
 	/* A reset that a caller has asserted is no freeze. */
-	assert_false(observer_next(&bench.observer, 300, &signal));
-	pe_operate(world, &bench.observer, "deactivate", NULL);
-	pe_operate(world, &bench.observer, "Configure", NULL);
-	pe_expect_check(world, &bench.observer, "normal");
-	assert_int_equal(pe_number(world, &bench.observer, "Freezes"), freezes);
-	bench_close(world, &bench);
+	assert_false(observer_next(&stage.observer, 300, &signal));
+	pe_operate(world, &stage.observer, "deactivate", NULL);
+	pe_operate(world, &stage.observer, "Configure", NULL);
+	pe_expect_check(world, &stage.observer, "normal");
+	assert_int_equal(pe_number(world, &stage.observer, "Freezes"), freezes);
+	eeh_stage_close(world, &stage);
 }
 
 static void test_hot_reset(void **state)
@@ -182,13 +158,13 @@ static void test_fundamental_reset(void **state)
 static void test_unknown_reset(void **state)
 {
 	const struct world *world = *state;
-	struct bench bench;
+	struct eeh_stage stage;
 
 	skip_without_eeh(world);
-	bench = bench_open(world, world->host->nic, MANUAL);
-	pe_operate(world, &bench.observer, "warm", "InvalidArgument");
+	stage = eeh_stage_open(world, world->host->nic, MANUAL);
+	pe_operate(world, &stage.observer, "warm", "InvalidArgument");
 	assert_non_null(strstr(last_error_text(), "fundamental"));
-	bench_close(world, &bench);
+	eeh_stage_close(world, &stage);
 }
 
 /* -- who can be operated on -- */
@@ -199,25 +175,25 @@ static void test_h42_groups_that_share_a_container(void **state)
 		"Enable", "Disable", "UnfreezeIo", "UnfreezeDma", "Configure", "hot", "deactivate"};
 	const struct world *world = *state;
 	char other[32];
-	struct bench bench;
+	struct eeh_stage stage;
 
 	skip_without_eeh(world);
-	bench = bench_open(world, world->host->nic, SHARED);
-	pe_expect_check(world, &bench.observer, "normal");
-	attach(world->client, bench.space, world->host->edu, NULL);
+	stage = eeh_stage_open(world, world->host->nic, SHARED);
+	pe_expect_check(world, &stage.observer, "normal");
+	attach(world->client, stage.space, world->host->edu, NULL);
 	(void)snprintf(other, sizeof(other), "shares it with %u",
 		       group_of(world->client, world->host->edu));
 	for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++) {
-		pe_operate(world, &bench.observer, operations[i], "EehManyGroups");
+		pe_operate(world, &stage.observer, operations[i], "EehManyGroups");
 		if (!strstr(last_error_text(), other)) {
 			fail_msg("\"%s\" does not name %s", last_error_text(), other);
 		}
 	}
 	/* Alone again, it can be. */
-	detach(world->client, bench.space, world->host->edu, NULL);
-	pe_operate(world, &bench.observer, "Enable", NULL);
-	pe_expect_check(world, &bench.observer, "normal");
-	bench_close(world, &bench);
+	detach(world->client, stage.space, world->host->edu, NULL);
+	pe_operate(world, &stage.observer, "Enable", NULL);
+	pe_expect_check(world, &stage.observer, "normal");
+	eeh_stage_close(world, &stage);
 }
 
 static void test_group_without_a_space(void **state)
@@ -265,17 +241,17 @@ static void inject(const struct world *world, const struct observer *observer, u
 static void test_h52_injection_needs_policy(void **state)
 {
 	const struct world *world = *state;
-	struct bench bench;
+	struct eeh_stage stage;
 
 	skip_without_eeh(world);
-	bench = bench_open(world, world->host->nic, MANUAL);
-	inject(world, &bench.observer, 0, DBUS_ERROR_ACCESS_DENIED);
+	stage = eeh_stage_open(world, world->host->nic, MANUAL);
+	inject(world, &stage.observer, 0, DBUS_ERROR_ACCESS_DENIED);
 	assert_non_null(strstr(last_error_text(), "injection = yes"));
 	/* With it the answer is the kernel's: of a type that there isn't, on every host. */
 	set_policy(world, MAY_INJECT, NULL);
-	inject(world, &bench.observer, 9, "InvalidArgument");
-	pe_expect_check(world, &bench.observer, "normal");
-	bench_close(world, &bench);
+	inject(world, &stage.observer, 9, "InvalidArgument");
+	pe_expect_check(world, &stage.observer, "normal");
+	eeh_stage_close(world, &stage);
 }
 
 /* The child's answer is its exit status, for an assertion of its own would be lost. */
@@ -306,7 +282,7 @@ static int inject_as_ordinary_user(const char *path)
 static void test_injection_is_for_operators(void **state)
 {
 	const struct world *world = *state;
-	struct bench bench;
+	struct eeh_stage stage;
 	int status = -1;
 	pid_t pid;
 
@@ -314,15 +290,15 @@ static void test_injection_is_for_operators(void **state)
 	if (geteuid() != 0) {
 		skip_because("only root can be somebody else");
 	}
-	bench = bench_open(world, world->host->nic, MAY_INJECT);
+	stage = eeh_stage_open(world, world->host->nic, MAY_INJECT);
 	pid = fork();
 	if (pid == 0) {
-		_exit(inject_as_ordinary_user(bench.observer.path));
+		_exit(inject_as_ordinary_user(stage.observer.path));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
-	bench_close(world, &bench);
+	eeh_stage_close(world, &stage);
 }
 
 /* -- devices -- */
@@ -332,10 +308,10 @@ static void test_open_device(void **state)
 	const struct world *world = *state;
 	struct open_device device;
 	struct open_device again;
-	struct bench bench;
+	struct eeh_stage stage;
 
 	skip_without_eeh(world);
-	bench = bench_open(world, world->host->nic, MANUAL);
+	stage = eeh_stage_open(world, world->host->nic, MANUAL);
 	device = open_device(world, world->client, world->host->nic, NULL);
 	open_device_make_master(&device);
 	/* Once more is no reset. */
@@ -344,26 +320,26 @@ static void test_open_device(void **state)
 	assert_true(open_device_is_master(&again));
 	open_device_close(&device);
 	open_device_close(&again);
-	bench_close(world, &bench);
+	eeh_stage_close(world, &stage);
 }
 
 static void test_h45_frozen_devices_are_not_opened(void **state)
 {
 	const struct world *world = *state;
 	struct open_device device;
-	struct bench bench;
+	struct eeh_stage stage;
 
 	skip_without_freezes(world);
-	bench = bench_open(world, world->host->nic, MANUAL);
-	freeze_and_wait(world, &bench, world->host->nic, FREEZE_BOTH, "stopped");
+	stage = eeh_stage_open(world, world->host->nic, MANUAL);
+	freeze_and_wait(world, &stage, world->host->nic, FREEZE_BOTH, "stopped");
 	device = open_device(world, world->client, world->host->nic, "Frozen");
 	assert_int_equal(device.fd, -1);
-	pe_expect_check(world, &bench.observer, "stopped");
-	pe_operate(world, &bench.observer, "Enable", NULL);
-	pe_wait_for_text(world, &bench.observer, "Recovery", "idle");
+	pe_expect_check(world, &stage.observer, "stopped");
+	pe_operate(world, &stage.observer, "Enable", NULL);
+	pe_wait_for_text(world, &stage.observer, "Recovery", "idle");
 	device = open_device(world, world->client, world->host->nic, NULL);
 	open_device_close(&device);
-	bench_close(world, &bench);
+	eeh_stage_close(world, &stage);
 }
 
 /* A program that dies leaves its device to spaprd, so the freeze is not lost with it. */
@@ -371,17 +347,17 @@ static void test_h45_closing_thaws_nothing(void **state)
 {
 	const struct world *world = *state;
 	struct open_device device;
-	struct bench bench;
+	struct eeh_stage stage;
 
 	skip_without_freezes(world);
-	bench = bench_open(world, world->host->nic, MANUAL);
+	stage = eeh_stage_open(world, world->host->nic, MANUAL);
 	device = open_device(world, world->client, world->host->nic, NULL);
-	freeze_and_wait(world, &bench, world->host->nic, FREEZE_BOTH, "stopped");
+	freeze_and_wait(world, &stage, world->host->nic, FREEZE_BOTH, "stopped");
 	open_device_close(&device);
 	(void)usleep(100000);
-	pe_expect_check(world, &bench.observer, "stopped");
-	pe_operate(world, &bench.observer, "Enable", NULL);
-	bench_close(world, &bench);
+	pe_expect_check(world, &stage.observer, "stopped");
+	pe_operate(world, &stage.observer, "Enable", NULL);
+	eeh_stage_close(world, &stage);
 }
 
 /* -- meanwhile -- */
@@ -395,35 +371,35 @@ static void test_h49_nothing_waits_for_a_reset(void **state)
 	DBusPendingCall *pending;
 	struct open_device device;
 	struct pe_reply reply;
-	struct bench bench;
+	struct eeh_stage stage;
 	uint64_t began;
 
 	if (!world->host->has_eeh) {
 		(void)close(fd);
 	}
 	skip_without_eeh(world);
-	bench = bench_open(world, world->host->nic, MANUAL);
+	stage = eeh_stage_open(world, world->host->nic, MANUAL);
 	device = open_device(world, world->client, world->host->nic, NULL);
-	(void)add_memory(world->client, bench.space, fd, 0, 0, MEMORY_SIZE, 0, NULL);
+	(void)add_memory(world->client, stage.space, fd, 0, 0, MEMORY_SIZE, 0, NULL);
 	slow_down_resets(world, 1500);
 	began = now_in_ms();
-	pending = pe_send(world->client, &bench.observer, "Reset", "hot");
-	pe_operate(world, &bench.observer, "Enable", "Busy");
-	pe_operate(world, &bench.observer, "hot", "Busy");
-	detach(world->client, bench.space, world->host->nic, "Busy");
-	map(world->client, bench.space, 0, 0, MEMORY_SIZE, PROT_DEVICE_BOTH, NULL);
-	unmap(world->client, bench.space, 0, MEMORY_SIZE, NULL);
-	attach(world->client, bench.space, world->host->edu, NULL);
+	pending = pe_send(world->client, &stage.observer, "Reset", "hot");
+	pe_operate(world, &stage.observer, "Enable", "Busy");
+	pe_operate(world, &stage.observer, "hot", "Busy");
+	detach(world->client, stage.space, world->host->nic, "Busy");
+	map(world->client, stage.space, 0, 0, MEMORY_SIZE, PROT_DEVICE_BOTH, NULL);
+	unmap(world->client, stage.space, 0, MEMORY_SIZE, NULL);
+	attach(world->client, stage.space, world->host->edu, NULL);
 	assert_false(dbus_pending_call_get_completed(pending));
 	reply = pe_receive(pending);
 	assert_string_equal(reply.error, "");
 	assert_true(now_in_ms() - began >= 1000);
 	slow_down_resets(world, 0);
-	pe_operate(world, &bench.observer, "deactivate", NULL);
-	pe_expect_check(world, &bench.observer, "normal");
+	pe_operate(world, &stage.observer, "deactivate", NULL);
+	pe_expect_check(world, &stage.observer, "normal");
 	open_device_close(&device);
 	(void)close(fd);
-	bench_close(world, &bench);
+	eeh_stage_close(world, &stage);
 }
 
 #define TEST(function) cmocka_unit_test_teardown(function, forget_policy)

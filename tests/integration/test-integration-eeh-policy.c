@@ -13,35 +13,13 @@
 	"settle = 1500ms\nmode = manual\n"
 #define ONE_DEVICE QUICK_POLICY "[recovery 8086:10d3]\nmode = manual\n"
 
-struct stage {
-	char *space;
-	struct observer observer;
-};
-
-static struct stage stage_open(const struct world *world, const char *device, const char *policy)
-{
-	struct stage stage;
-
-	set_policy(world, policy, NULL);
-	stage.space = space_create(world->client, "policy");
-	attach(world->client, stage.space, device, NULL);
-	stage.observer = observer_open(world, device);
-	return stage;
-}
-
 /* A kernel leaves what is frozen as it is when its group is let go: the next test would find it so.
  */
-static void thaw(const struct world *world, const struct stage *stage)
+static void thaw(const struct world *world, const struct eeh_stage *stage)
 {
 	pe_wait_for_text(world, &stage->observer, "Recovery", "awaiting-request");
 	pe_operate(world, &stage->observer, "Enable", NULL);
 	pe_expect_check(world, &stage->observer, "normal");
-}
-
-static void stage_close(const struct world *world, struct stage *stage)
-{
-	observer_close(&stage->observer);
-	space_close(world->client, stage->space);
 }
 
 static void expect_source(const struct world *world, const struct observer *observer,
@@ -59,10 +37,10 @@ static void test_h46_a_freeze_is_noticed_by_polling(void **state)
 {
 	const struct world *world = *state;
 	struct pe_signal frozen;
-	struct stage stage;
+	struct eeh_stage stage;
 
 	skip_without_freezes(world);
-	stage = stage_open(world, world->host->edu, MANUAL);
+	stage = eeh_stage_open(world, world->host->edu, MANUAL);
 	freeze_pe(world, world->host->edu, FREEZE_BOTH);
 	/* Nobody asks. */
 	frozen = observer_expect(&stage.observer, "Frozen");
@@ -70,19 +48,18 @@ static void test_h46_a_freeze_is_noticed_by_polling(void **state)
 	expect_source(world, &stage.observer, frozen.event, "poll");
 	pe_expect_text(world, &stage.observer, "State", "stopped");
 	thaw(world, &stage);
-	stage_close(world, &stage);
-	wait_until_nothing_is_left(world);
+	eeh_stage_close(world, &stage);
 }
 
 static void test_check_is_faster_than_a_slow_poll(void **state)
 {
 	const struct world *world = *state;
 	struct pe_signal frozen;
-	struct stage stage;
+	struct eeh_stage stage;
 	uint64_t began;
 
 	skip_without_freezes(world);
-	stage = stage_open(world, world->host->nic, UNWATCHED);
+	stage = eeh_stage_open(world, world->host->nic, UNWATCHED);
 	pe_expect_check(world, &stage.observer, "normal");
 	(void)usleep(300000);
 	freeze_pe(world, world->host->nic, FREEZE_BOTH);
@@ -93,8 +70,7 @@ static void test_check_is_faster_than_a_slow_poll(void **state)
 	assert_true(now_in_ms() - began < 1000);
 	expect_source(world, &stage.observer, frozen.event, "check");
 	thaw(world, &stage);
-	stage_close(world, &stage);
-	wait_until_nothing_is_left(world);
+	eeh_stage_close(world, &stage);
 }
 
 /* -- manual mode -- */
@@ -103,11 +79,11 @@ static void test_manual_mode_waits(void **state)
 {
 	const struct world *world = *state;
 	struct pe_signal signal;
-	struct stage stage;
+	struct eeh_stage stage;
 	uint32_t event;
 
 	skip_without_freezes(world);
-	stage = stage_open(world, world->host->nic, MANUAL "first-reset = fundamental\n");
+	stage = eeh_stage_open(world, world->host->nic, MANUAL "first-reset = fundamental\n");
 	observer_join(&stage.observer);
 	freeze_pe(world, world->host->nic, FREEZE_BOTH);
 	signal = observer_expect(&stage.observer, "Frozen");
@@ -121,26 +97,24 @@ static void test_manual_mode_waits(void **state)
 	observer_vote(&stage.observer, event, "recovered", NULL);
 	assert_int_equal(observer_expect_done(&stage.observer, true).event, event);
 	pe_expect_check(world, &stage.observer, "normal");
-	stage_close(world, &stage);
-	wait_until_nothing_is_left(world);
+	eeh_stage_close(world, &stage);
 }
 
 static void test_recover_of_a_sound_pe(void **state)
 {
 	const struct world *world = *state;
-	struct stage stage;
+	struct eeh_stage stage;
 	uint32_t event;
 
 	skip_without_eeh(world);
-	stage = stage_open(world, world->host->nic, QUICK_POLICY "first-reset = fundamental\n");
+	stage = eeh_stage_open(world, world->host->nic, QUICK_POLICY "first-reset = fundamental\n");
 	event = pe_recover(world->client, &stage.observer, NULL);
 	assert_int_not_equal(event, 0);
 	assert_int_equal(observer_expect_done(&stage.observer, true).event, event);
 	expect_source(world, &stage.observer, event, "request");
 	assert_true(pe_event_steps(world, &stage.observer, event, "reset-fundamental", NULL) > 0);
 	pe_expect_check(world, &stage.observer, "normal");
-	stage_close(world, &stage);
-	wait_until_nothing_is_left(world);
+	eeh_stage_close(world, &stage);
 }
 
 /* -- the budget -- */
@@ -160,11 +134,11 @@ static void test_h47_the_budget_runs_out(void **state)
 {
 	const struct world *world = *state;
 	struct pe_signal done;
-	struct stage stage;
+	struct eeh_stage stage;
 	uint32_t event;
 
 	skip_without_freezes(world);
-	stage = stage_open(world, world->host->nic, ONCE);
+	stage = eeh_stage_open(world, world->host->nic, ONCE);
 	observer_join(&stage.observer);
 	assert_int_equal(pe_number(world, &stage.observer, "FreezesLeft"), 1);
 	recover_by_thawing(world, &stage.observer);
@@ -185,8 +159,7 @@ static void test_h47_the_budget_runs_out(void **state)
 	observer_vote(&stage.observer, event, "recovered", NULL);
 	assert_int_equal(observer_expect_done(&stage.observer, true).event, event);
 	pe_expect_check(world, &stage.observer, "normal");
-	stage_close(world, &stage);
-	wait_until_nothing_is_left(world);
+	eeh_stage_close(world, &stage);
 }
 
 /* -- which policy applies -- */
@@ -195,15 +168,15 @@ static void test_policy_of_one_device(void **state)
 {
 	const struct world *world = *state;
 	struct pe_signal signal;
-	struct stage nic;
-	struct stage edu;
+	struct eeh_stage nic;
+	struct eeh_stage edu;
 	char *of_nic;
 
 	skip_without_freezes(world);
-	nic = stage_open(world, world->host->nic, ONE_DEVICE);
-	edu = stage_open(world, world->host->edu,
-			 ONE_DEVICE "[recovery 1234:11e8]\n"
-				    "first-reset = fundamental\n");
+	nic = eeh_stage_open(world, world->host->nic, ONE_DEVICE);
+	edu = eeh_stage_open(world, world->host->edu,
+			     ONE_DEVICE "[recovery 1234:11e8]\n"
+					"first-reset = fundamental\n");
 	of_nic = get_text(world->client, nic.observer.path, BUS_INTERFACE_PE, "Policy");
 	assert_non_null(strstr(of_nic, "8086:10d3"));
 	free(of_nic);
@@ -213,9 +186,8 @@ static void test_policy_of_one_device(void **state)
 	(void)observer_expect(&nic.observer, "Frozen");
 	assert_false(observer_next(&nic.observer, 100, &signal));
 	thaw(world, &nic);
-	stage_close(world, &nic);
-	stage_close(world, &edu);
-	wait_until_nothing_is_left(world);
+	eeh_stage_release(world, &nic);
+	eeh_stage_close(world, &edu);
 }
 
 #define TEST(function) cmocka_unit_test_teardown(function, forget_policy)

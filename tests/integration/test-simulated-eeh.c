@@ -20,29 +20,6 @@
 #define STUBBORN TWICE "escalate = no\n"
 #define BRIEF    HOT "host-timeout = 1s\n"
 
-struct stage {
-	char *space;
-	struct observer observer;
-};
-
-static struct stage stage_open(const struct world *world, const char *policy)
-{
-	struct stage stage;
-
-	set_policy(world, policy, NULL);
-	stage.space = space_create(world->client, "simulated");
-	attach(world->client, stage.space, world->host->edu, NULL);
-	stage.observer = observer_open(world, world->host->edu);
-	return stage;
-}
-
-static void stage_close(const struct world *world, struct stage *stage)
-{
-	observer_close(&stage->observer);
-	space_close(world->client, stage->space);
-	wait_until_nothing_is_left(world);
-}
-
 static void simulate_freeze(const struct world *world, const struct observer *observer,
 			    const char *what)
 {
@@ -70,15 +47,14 @@ static void test_h44_pe_that_is_gone(void **state)
 {
 	const struct world *world = *state;
 	struct pe_signal done;
-	struct stage stage = stage_open(world, HOT);
+	struct eeh_stage stage = eeh_stage_open(world, world->host->edu, HOT);
 
 	simulate_freeze(world, &stage.observer, "permanent");
 	done = observer_expect_done(&stage.observer, false);
 	pe_expect_text(world, &stage.observer, "Recovery", "failed");
 	pe_expect_text(world, &stage.observer, "State", "stopped");
 	assert_int_equal(pe_event_steps(world, &stage.observer, done.event, "reset-hot", NULL), 0);
-	observer_close(&stage.observer);
-	space_close(world->client, stage.space);
+	eeh_stage_release(world, &stage);
 	/* The PE stays as it is for the rest of the host's life. */
 }
 
@@ -86,26 +62,21 @@ static void test_h44_pe_that_is_gone(void **state)
 static void test_h44_thawing_what_is_gone(void **state)
 {
 	const struct world *world = *state;
-	struct stage stage;
-	char *space;
+	struct eeh_stage stage =
+		eeh_stage_open(world, world->host->nic, QUICK_POLICY "mode = manual\n");
 
-	set_policy(world, QUICK_POLICY "mode = manual\n", NULL);
-	space = space_create(world->client, "simulated");
-	attach(world->client, space, world->host->nic, NULL);
-	stage.observer = observer_open(world, world->host->nic);
 	simulate_freeze(world, &stage.observer, "permanent");
 	(void)observer_expect(&stage.observer, "Frozen");
 	pe_operate(world, &stage.observer, "UnfreezeIo", "RecoveryFailed");
 	pe_operate(world, &stage.observer, "Enable", "RecoveryFailed");
 	pe_expect_check(world, &stage.observer, "stopped");
-	observer_close(&stage.observer);
-	space_close(world->client, space);
+	eeh_stage_release(world, &stage);
 }
 
 static void test_h48_the_host_recovers_the_bridge(void **state)
 {
 	const struct world *world = *state;
-	struct stage stage = stage_open(world, HOT);
+	struct eeh_stage stage = eeh_stage_open(world, world->host->edu, HOT);
 	struct pe_signal signal;
 	uint32_t event;
 
@@ -126,13 +97,13 @@ static void test_h48_the_host_recovers_the_bridge(void **state)
 	observer_vote(&stage.observer, event, "recovered", NULL);
 	assert_int_equal(observer_expect_done(&stage.observer, true).event, event);
 	pe_expect_check(world, &stage.observer, "normal");
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 static void test_h48_the_host_does_not_come_to_an_end(void **state)
 {
 	const struct world *world = *state;
-	struct stage stage = stage_open(world, BRIEF);
+	struct eeh_stage stage = eeh_stage_open(world, world->host->edu, BRIEF);
 	struct pe_signal done;
 
 	simulate_freeze(world, &stage.observer, "unavailable");
@@ -143,7 +114,7 @@ static void test_h48_the_host_does_not_come_to_an_end(void **state)
 	simulate_freeze(world, &stage.observer, "both");
 	(void)pe_recover(world->client, &stage.observer, NULL);
 	(void)observer_expect_done(&stage.observer, true);
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 /* -- resets that fail -- */
@@ -151,7 +122,7 @@ static void test_h48_the_host_does_not_come_to_an_end(void **state)
 static void test_reset_is_tried_again(void **state)
 {
 	const struct world *world = *state;
-	struct stage stage = stage_open(world, TWICE);
+	struct eeh_stage stage = eeh_stage_open(world, world->host->edu, TWICE);
 	struct pe_signal done;
 
 	fail_resets(world, "VFIO_EEH_PE_RESET_HOT", 1, EIO);
@@ -159,13 +130,13 @@ static void test_reset_is_tried_again(void **state)
 	done = observer_expect_done(&stage.observer, true);
 	assert_int_equal(pe_event_steps(world, &stage.observer, done.event, "reset-hot", NULL), 2);
 	assert_int_equal(pe_event_steps(world, &stage.observer, done.event, "reset-hot", "EIO"), 1);
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 static void test_h51_hot_resets_that_fail_are_escalated(void **state)
 {
 	const struct world *world = *state;
-	struct stage stage = stage_open(world, TWICE);
+	struct eeh_stage stage = eeh_stage_open(world, world->host->edu, TWICE);
 	struct pe_signal done;
 
 	fail_resets(world, "VFIO_EEH_PE_RESET_HOT", 2, EIO);
@@ -174,13 +145,13 @@ static void test_h51_hot_resets_that_fail_are_escalated(void **state)
 	assert_int_equal(pe_event_steps(world, &stage.observer, done.event, "reset-hot", "EIO"), 2);
 	assert_int_equal(
 		pe_event_steps(world, &stage.observer, done.event, "reset-fundamental", NULL), 1);
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 static void test_resets_are_used_up(void **state)
 {
 	const struct world *world = *state;
-	struct stage stage = stage_open(world, STUBBORN);
+	struct eeh_stage stage = eeh_stage_open(world, world->host->edu, STUBBORN);
 	struct pe_signal done;
 
 	fail_resets(world, "VFIO_EEH_PE_RESET_HOT", 2, EIO);
@@ -191,7 +162,7 @@ static void test_resets_are_used_up(void **state)
 	pe_expect_text(world, &stage.observer, "Recovery", "failed");
 	(void)pe_recover(world->client, &stage.observer, NULL);
 	(void)observer_expect_done(&stage.observer, true);
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 /* -- a DMA that goes astray -- */
@@ -218,7 +189,7 @@ static bool dma_arrives(const struct world *world, uint64_t iova)
 static void test_h16_stray_dma_is_recovered_from(void **state)
 {
 	const struct world *world = *state;
-	struct stage stage = stage_open(world, HOT);
+	struct eeh_stage stage = eeh_stage_open(world, world->host->edu, HOT);
 	int fd = memory_new(MEMORY_SIZE);
 
 	(void)add_memory(world->client, stage.space, fd, 0, 0, MEMORY_SIZE, 0, NULL);
@@ -229,7 +200,7 @@ static void test_h16_stray_dma_is_recovered_from(void **state)
 	assert_false(dma_arrives(world, 0));
 	(void)observer_expect_done(&stage.observer, true);
 	assert_true(dma_arrives(world, 0));
-	stage_close(world, &stage);
+	eeh_stage_close(world, &stage);
 }
 
 #define TEST(function) cmocka_unit_test_teardown(function, forget_policy)

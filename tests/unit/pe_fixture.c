@@ -12,8 +12,11 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "deaf_observer.h"
 
 struct stage stage;
+
+static struct manager_observer observer;
 
 /* -- the host -- */
 
@@ -122,57 +125,12 @@ void stage_write_state(uint32_t group, const char *text)
 
 /* -- the observers -- */
 
-static void handle_space_added(void *userdata, struct space *space)
-{
-	(void)userdata;
-	(void)space;
-}
-
-static void handle_space_removed(void *userdata, struct space *space, const char *why)
-{
-	(void)userdata;
-	(void)space;
-	(void)why;
-}
-
-static void handle_space_changed(void *userdata, struct space *space, unsigned int what)
-{
-	(void)userdata;
-	(void)space;
-	(void)what;
-}
-
-static void handle_container(void *userdata, struct space *space,
-			     const struct worker_container *container)
-{
-	(void)userdata;
-	(void)space;
-	(void)container;
-}
-
-static void handle_group_changed(void *userdata, struct group *group)
-{
-	(void)userdata;
-	(void)group;
-}
-
 static void handle_device_changed(void *userdata, const struct topology_device *device)
 {
 	(void)userdata;
 	(void)device;
 	stage.device_changes++;
 }
-
-static const struct manager_observer observer = {
-	.space_added = handle_space_added,
-	.space_removed = handle_space_removed,
-	.space_changed = handle_space_changed,
-	.container_added = handle_container,
-	.container_changed = handle_container,
-	.container_removed = handle_container,
-	.group_changed = handle_group_changed,
-	.device_changed = handle_device_changed,
-};
 
 static void handle_pe_changed(void *userdata, struct pe *pe, unsigned int what)
 {
@@ -222,6 +180,8 @@ static int set_up(uint32_t groups)
 	assert_int_equal(manager_new(stage.event, &stage.kernel, false, "/proc/self/exe",
 				     &stage.manager, &stage.error),
 			 0);
+	observer = deaf_observer;
+	observer.device_changed = handle_device_changed;
 	manager_observe(stage.manager, &observer, NULL);
 	manager_observe_pes(stage.manager, &pe_observer, NULL);
 	return 0;

@@ -6,6 +6,7 @@
 #include "broker/manager.h"
 #include "broker/programs.h"
 #include "broker/simulator.h"
+#include "deaf_observer.h"
 #include "sim/eeh.h"
 #include "sim_fixture.h"
 
@@ -32,50 +33,6 @@ struct stage {
 static struct stage stage;
 
 /* -- observers -- */
-
-static void handle_space(void *userdata, struct space *space)
-{
-	(void)userdata;
-	(void)space;
-}
-
-static void handle_space_removed(void *userdata, struct space *space, const char *why)
-{
-	(void)userdata;
-	(void)space;
-	(void)why;
-}
-
-static void handle_space_changed(void *userdata, struct space *space, unsigned int what)
-{
-	(void)userdata;
-	(void)space;
-	(void)what;
-}
-
-static void handle_container(void *userdata, struct space *space,
-			     const struct worker_container *container)
-{
-	(void)userdata;
-	(void)space;
-	(void)container;
-}
-
-static void handle_group(void *userdata, struct group *group)
-{
-	(void)userdata;
-	(void)group;
-}
-
-static const struct manager_observer observer = {
-	.space_added = handle_space,
-	.space_removed = handle_space_removed,
-	.space_changed = handle_space_changed,
-	.container_added = handle_container,
-	.container_changed = handle_container,
-	.container_removed = handle_container,
-	.group_changed = handle_group,
-};
 
 static void handle_pe_changed(void *userdata, struct pe *pe, unsigned int what)
 {
@@ -177,7 +134,7 @@ static int set_up(void **state)
 	assert_int_equal(manager_new(stage.event, stage.sim.kernel, true, stage.worker,
 				     &stage.manager, &stage.error),
 			 0);
-	manager_observe(stage.manager, &observer, NULL);
+	manager_observe(stage.manager, &deaf_observer, NULL);
 	manager_observe_pes(stage.manager, &pe_observer, NULL);
 	assert_int_equal(
 		simulator_new(stage.event, stage.sim.kernel, handle_lost, NULL, &stage.simulator),

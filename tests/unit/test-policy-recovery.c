@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The sections [recovery NAME] of policies: their values, which of them applies to a PE, and the
  * sets that are shipped. Defects are in policies/ (test-policy). */
-#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "policies/policy.h"
+#include "policy_place.h"
 #include "unit.h"
 
 #define UNKNOWN UINT32_MAX
@@ -565,57 +563,6 @@ static void test_many_sections(void **state)
 
 /* -- files -- */
 
-struct place {
-	char root[32];
-	char first[48];
-	char second[48];
-	const char *paths[2];
-	struct policy_folders folders;
-};
-
-static struct place place;
-
-static int set_up(void **state)
-{
-	*state = &place;
-	place = (struct place){.root = "/tmp/spaprd-test-XXXXXX"};
-	assert_non_null(mkdtemp(place.root));
-	(void)snprintf(place.first, sizeof(place.first), "%s/first", place.root);
-	(void)snprintf(place.second, sizeof(place.second), "%s/second", place.root);
-	assert_int_equal(mkdir(place.first, 0700), 0);
-	assert_int_equal(mkdir(place.second, 0700), 0);
-	place.paths[0] = place.first;
-	place.paths[1] = place.second;
-	place.folders = (struct policy_folders){.paths = place.paths, .count = 2};
-	return 0;
-}
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	(void)status;
-	(void)type;
-	(void)walk;
-	return remove(path);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	return nftw(place.root, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static void write_file(const char *folder, const char *name, const char *text)
-{
-	char path[PATH_MAX];
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
-
 static struct policy *load(const struct policy_folders *folders)
 {
 	struct policy *policy = NULL;
@@ -636,14 +583,15 @@ static void test_order(void **state)
 
 	(void)state;
 	/* What it uses is in a later file. */
-	write_file(place.first, "10-a.conf",
-		   "[recovery 8086:10d3]\nuse = late\nhold = 1s\nsettle = 2s\n"
-		   "[recovery]\nretry-pause = 2s\n");
-	write_file(place.first, "20-b.conf",
-		   "[recovery pe 1:fd]\nhold = 4s\n[recovery 8086:10d3]\nhold = 2s\n");
-	write_file(place.second, "10-c.conf",
-		   "[recovery late]\nvote-timeout = 3s\n[recovery default]\nretry-pause = 3s\n"
-		   "[recovery pe 0001:00fd]\nuse = late\nsettle = 6s\n");
+	place_write_file(place.first, "10-a.conf",
+			 "[recovery 8086:10d3]\nuse = late\nhold = 1s\nsettle = 2s\n"
+			 "[recovery]\nretry-pause = 2s\n");
+	place_write_file(place.first, "20-b.conf",
+			 "[recovery pe 1:fd]\nhold = 4s\n[recovery 8086:10d3]\nhold = 2s\n");
+	place_write_file(
+		place.second, "10-c.conf",
+		"[recovery late]\nvote-timeout = 3s\n[recovery default]\nretry-pause = 3s\n"
+		"[recovery pe 0001:00fd]\nuse = late\nsettle = 6s\n");
 	policy = load(&place.folders);
 	assert_int_equal(policy->recovery_count, 4);
 	resolved = resolved_of(policy, "8086:10d3");
@@ -669,8 +617,8 @@ static void test_use_of_later_files(void **state)
 	struct policy *policy;
 
 	(void)state;
-	write_file(place.first, "10-a.conf", "[recovery 8086:10d3]\nuse = gone\n");
-	write_file(place.second, "10-b.conf", "[recovery 8086:10d3]\nuse = default\n");
+	place_write_file(place.first, "10-a.conf", "[recovery 8086:10d3]\nuse = gone\n");
+	place_write_file(place.second, "10-b.conf", "[recovery 8086:10d3]\nuse = default\n");
 	policy = load(&place.folders);
 	expect_from(policy, "8086:10d3", POLICY_RECOVERY_HOLD, "250ms", NULL);
 	(void)policy_free(policy);
@@ -695,12 +643,13 @@ static void test_all_or_nothing(void **state)
 	};
 
 	(void)state;
-	write_file(place.first, "a.conf", "[window]\npage-sizes = 4K\n[recovery]\nhold = 1s\n");
+	place_write_file(place.first, "a.conf",
+			 "[window]\npage-sizes = 4K\n[recovery]\nhold = 1s\n");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct policy *policy = NULL;
 		struct error error = {.text = ""};
 
-		write_file(place.second, "b.conf", cases[i].text);
+		place_write_file(place.second, "b.conf", cases[i].text);
 		assert_int_equal(policy_load(&place.folders, &policy, &error),
 				 ERROR_INVALID_ARGUMENT);
 		assert_null(policy);
@@ -800,10 +749,10 @@ static void test_use_of_shipped_sets(void **state)
 	struct policy *policy;
 
 	(void)state;
-	write_file(place.first, "site.conf",
-		   "[recovery]\nuse = conservative\n[recovery 8086:10d3]\nuse = manual\n"
-		   "[recovery aggressive]\nvote-timeout = 2s\n"
-		   "[recovery pe 1:fd]\nuse = aggressive\n");
+	place_write_file(place.first, "site.conf",
+			 "[recovery]\nuse = conservative\n[recovery 8086:10d3]\nuse = manual\n"
+			 "[recovery aggressive]\nvote-timeout = 2s\n"
+			 "[recovery pe 1:fd]\nuse = aggressive\n");
 	policy = load(&folders);
 	policy_find_recovery(policy, 1, 0xfe, &device, 1, &values);
 	assert_string_equal(values.name, "8086:10d3 (manual)");
@@ -817,7 +766,7 @@ static void test_use_of_shipped_sets(void **state)
 	(void)policy_free(policy);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, place_set_up, place_tear_down)
 
 int main(void)
 {

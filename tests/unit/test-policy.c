@@ -5,7 +5,6 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "policies/policy.h"
+#include "policy_place.h"
 #include "unit.h"
 
 #define EXPECT "# expect:"
@@ -224,57 +224,6 @@ static void test_defects(void **state)
 
 /* -- folders -- */
 
-struct place {
-	char root[32];
-	char first[48];
-	char second[48];
-	const char *paths[2];
-	struct policy_folders folders;
-};
-
-static struct place place;
-
-static int set_up(void **state)
-{
-	*state = &place;
-	place = (struct place){.root = "/tmp/spaprd-test-XXXXXX"};
-	assert_non_null(mkdtemp(place.root));
-	(void)snprintf(place.first, sizeof(place.first), "%s/first", place.root);
-	(void)snprintf(place.second, sizeof(place.second), "%s/second", place.root);
-	assert_int_equal(mkdir(place.first, 0700), 0);
-	assert_int_equal(mkdir(place.second, 0700), 0);
-	place.paths[0] = place.first;
-	place.paths[1] = place.second;
-	place.folders = (struct policy_folders){.paths = place.paths, .count = 2};
-	return 0;
-}
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	(void)status;
-	(void)type;
-	(void)walk;
-	return remove(path);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	return nftw(place.root, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static void write_file(const char *folder, const char *name, const char *text)
-{
-	char path[PATH_MAX];
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
-
 static void expect_refused(const char *words)
 {
 	struct policy *policy = NULL;
@@ -295,14 +244,15 @@ static void test_order(void **state)
 	char wanted[PATH_MAX];
 
 	(void)state;
-	write_file(place.second, "10-late.conf", "[window]\n\nmost-tces = 3\n");
-	write_file(place.first, "20-b.conf", "[window]\npage-sizes = 64K\nmost-tces = 2\n");
-	write_file(place.first, "10-a.conf", "[window]\npage-sizes = 4K\ncontainer-sharing = no\n");
-	write_file(place.first, "B.conf", "");
-	write_file(place.first, "a.conf", "");
-	write_file(place.first, "30-c.conf.bak", "nonsense");
-	write_file(place.first, ".hidden.conf", "nonsense");
-	write_file(place.first, ".conf", "nonsense");
+	place_write_file(place.second, "10-late.conf", "[window]\n\nmost-tces = 3\n");
+	place_write_file(place.first, "20-b.conf", "[window]\npage-sizes = 64K\nmost-tces = 2\n");
+	place_write_file(place.first, "10-a.conf",
+			 "[window]\npage-sizes = 4K\ncontainer-sharing = no\n");
+	place_write_file(place.first, "B.conf", "");
+	place_write_file(place.first, "a.conf", "");
+	place_write_file(place.first, "30-c.conf.bak", "nonsense");
+	place_write_file(place.first, ".hidden.conf", "nonsense");
+	place_write_file(place.first, ".conf", "nonsense");
 	assert_int_equal(policy_load(&place.folders, &policy, &error), 0);
 	assert_int_equal(policy->window.worker.page_sizes, 0x10000);
 	assert_int_equal(policy->window.worker.most_tces, 3);
@@ -326,8 +276,8 @@ static void test_all_or_nothing(void **state)
 	char wanted[PATH_MAX];
 
 	(void)state;
-	write_file(place.first, "a.conf", "[window]\npage-sizes = 64K\n");
-	write_file(place.second, "b.conf", "[window]\n\n\nmost-tces = many\n");
+	place_write_file(place.first, "a.conf", "[window]\npage-sizes = 64K\n");
+	place_write_file(place.second, "b.conf", "[window]\n\n\nmost-tces = many\n");
 	(void)snprintf(wanted, sizeof(wanted), "%s/b.conf:4: most-tces = many", place.second);
 	expect_refused(wanted);
 }
@@ -345,7 +295,7 @@ static void test_folder_that_is_not_there(void **state)
 	expect_refused("/second (ENOENT)");
 	/* One that is no folder is an error in any case. */
 	place.folders.must_exist = false;
-	write_file(place.root, "second", "");
+	place_write_file(place.root, "second", "");
 	expect_refused("/second (ENOTDIR)");
 }
 
@@ -371,7 +321,7 @@ static void test_large_file(void **state)
 
 	(void)state;
 	(void)snprintf(path, sizeof(path), "%s/x.conf", place.first);
-	write_file(place.first, "x.conf", "# so far\n#");
+	place_write_file(place.first, "x.conf", "# so far\n#");
 	assert_int_equal(truncate(path, POLICY_FILE_MAX + 1), 0);
 	expect_refused("/x.conf, which may have 65536 bytes (EFBIG)");
 	assert_int_equal(truncate(path, POLICY_FILE_MAX), 0);
@@ -385,7 +335,7 @@ static void test_many_files(void **state)
 		char name[32];
 
 		(void)snprintf(name, sizeof(name), "%u.conf", i);
-		write_file(place.first, name, "");
+		place_write_file(place.first, name, "");
 	}
 	expect_refused("more than 1024 policy files");
 }
@@ -448,7 +398,7 @@ static void test_shipped_file(void **state)
 	(void)policy_free(policy);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, place_set_up, place_tear_down)
 
 int main(void)
 {
