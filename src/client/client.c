@@ -15,11 +15,6 @@
 	"type='signal',sender='" DBUS_SERVICE_DBUS "',interface='" DBUS_INTERFACE_DBUS "',member=" \
 	"'NameOwnerChanged',arg0='" BUS_NAME "'"
 
-uint64_t client_now(void)
-{
-	return clock_milliseconds();
-}
-
 /* -- what runs -- */
 
 void client_begin(struct spaprd_client *client)
@@ -269,7 +264,7 @@ int spaprd_pe_dispatch(struct spaprd_client *client)
 		while (dbus_connection_dispatch(client->connection) == DBUS_DISPATCH_DATA_REMAINS) {
 		}
 	}
-	now = client_now();
+	now = clock_milliseconds();
 	for (struct spaprd_pe *pe = client->pes; pe; pe = pe->next) {
 		pe_retry(pe, now);
 	}

@@ -87,8 +87,6 @@ int client_check_reply(DBusConnection *connection, DBusMessage *reply, const cha
 
 /* -- the connection: client.c -- */
 
-uint64_t client_now(void); /* ms, monotonic */
-
 /* Callbacks may run between these; what was left goes with the last end. */
 void client_begin(struct spaprd_client *client);
 void client_end(struct spaprd_client *client);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "common/clock.h"
 #include "common/names.h"
 
 #define RETRY_PAUSE_MIN 1000U  /* ms */
@@ -30,7 +31,7 @@ static void tell_membership(struct spaprd_pe *pe, int errnum, const char *text)
 static void wait_to_retry(struct spaprd_pe *pe)
 {
 	pe->state = PE_RETRYING;
-	pe->retry_at = client_now() + pe->retry_pause;
+	pe->retry_at = clock_milliseconds() + pe->retry_pause;
 	pe->retry_pause *= 2;
 	if (pe->retry_pause > RETRY_PAUSE_MAX) {
 		pe->retry_pause = RETRY_PAUSE_MAX;
