@@ -37,7 +37,7 @@ static void handle_open(struct bus_call *call, void *object)
 static int get_name(void *object, DBusMessageIter *value)
 {
 	const struct device_face *face = object;
-	const char *name = face->device->name;
+	const char *name = face->device->host->name;
 
 	return face_append(value, DBUS_TYPE_STRING, &name);
 }
@@ -46,21 +46,21 @@ static int get_vendor(void *object, DBusMessageIter *value)
 {
 	const struct device_face *face = object;
 
-	return face_append(value, DBUS_TYPE_UINT16, &face->device->vendor);
+	return face_append(value, DBUS_TYPE_UINT16, &face->device->host->vendor);
 }
 
 static int get_device(void *object, DBusMessageIter *value)
 {
 	const struct device_face *face = object;
 
-	return face_append(value, DBUS_TYPE_UINT16, &face->device->device);
+	return face_append(value, DBUS_TYPE_UINT16, &face->device->host->device);
 }
 
 static int get_class(void *object, DBusMessageIter *value)
 {
 	const struct device_face *face = object;
 
-	return face_append(value, DBUS_TYPE_UINT32, &face->device->class);
+	return face_append(value, DBUS_TYPE_UINT32, &face->device->host->class);
 }
 
 static int get_driver(void *object, DBusMessageIter *value)
@@ -69,7 +69,7 @@ static int get_driver(void *object, DBusMessageIter *value)
 	char driver[TOPOLOGY_DRIVER_SIZE];
 	const char *text = driver;
 
-	topology_read_driver(face->service->manager->topology, face->device, driver);
+	topology_read_driver(face->service->manager->topology, face->device->host, driver);
 	return face_append(value, DBUS_TYPE_STRING, &text);
 }
 
@@ -77,13 +77,13 @@ static int get_group(void *object, DBusMessageIter *value)
 {
 	const struct device_face *face = object;
 
-	return face_append_path(value, face_group_path(face->device->group).text);
+	return face_append_path(value, face_group_path(face->device->host->group).text);
 }
 
 static int get_open(void *object, DBusMessageIter *value)
 {
 	const struct device_face *face = object;
-	dbus_bool_t open = device_is_open(face->service->manager, face->device);
+	dbus_bool_t open = face->device->open;
 
 	return face_append(value, DBUS_TYPE_BOOLEAN, &open);
 }

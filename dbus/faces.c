@@ -320,14 +320,10 @@ void face_authorise_group(struct bus_call *call, struct group_face *face, group_
 void face_authorise_device(struct bus_call *call, struct device_face *face,
 			   device_continuation go_on)
 {
-	const struct manager *manager = face->service->manager;
-	const struct topology_group *host =
-		topology_find_group(manager->topology, face->device->group);
-
 	ask(&(struct question){
 		.service = face->service,
 		.call = call,
-		.group = manager->groups[host - manager->topology->groups].face,
+		.group = face->device->group->face,
 		.device = face,
 		.go_on_device = go_on,
 	});

@@ -2,6 +2,7 @@
 /* What the interface files of this folder share; see dbus/service.h for the words. */
 #pragma once
 
+#include "broker/device.h"
 #include "broker/manager.h"
 #include "broker/pe.h"
 #include "broker/simulator.h"
@@ -14,8 +15,6 @@ struct service {
 	struct manager *manager;
 	struct simulator *simulator; /* NULL on a real host */
 	struct bus_object *object;
-	struct group_face *groups;
-	struct device_face *devices;
 };
 
 struct pe_client;
@@ -38,7 +37,7 @@ struct group_face {
 
 struct device_face {
 	struct service *service;
-	const struct topology_device *device;
+	struct host_device *device;
 	struct bus_object *object;
 };
 

@@ -26,7 +26,7 @@ static int append_device(void *object, uint32_t i, DBusMessageIter *array)
 {
 	const struct group_face *face = object;
 
-	return face_append_path(array, face_device_path(face->group->host->devices[i].name).text);
+	return face_append_path(array, face_device_path(face->group->host->devices[i]->name).text);
 }
 
 static int get_devices(void *object, DBusMessageIter *value)

@@ -194,7 +194,7 @@ static void handle_get_device(struct bus_call *call, void *object)
 {
 	struct service *service = object;
 	const char *name = NULL;
-	const struct topology_device *device;
+	struct host_device *device;
 	struct error error;
 
 	(void)bus_call_read(call, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);

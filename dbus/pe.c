@@ -454,7 +454,7 @@ void pe_face_read_location(const struct group_face *face,
 
 	ret_location[0] = '\0';
 	if (host->device_count > 0) {
-		topology_read_location(face->service->manager->topology, &host->devices[0],
+		topology_read_location(face->service->manager->topology, host->devices[0],
 				       ret_location);
 	}
 }

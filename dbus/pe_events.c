@@ -50,7 +50,7 @@ static int append_device(void *object, uint32_t i, DBusMessageIter *array)
 {
 	const struct topology_group *host = ((struct listed_event *)object)->face->group->host;
 
-	return face_append_text(array, host->devices[i].name);
+	return face_append_text(array, host->devices[i]->name);
 }
 
 static int get_devices(void *object, DBusMessageIter *value)

@@ -197,14 +197,15 @@ static void handle_group_changed(void *userdata, struct group *group)
 }
 
 /* Whoever opened it is answered next. */
-static void handle_device_changed(void *userdata, const struct topology_device *device)
+static void handle_device_changed(void *userdata, struct host_device *device)
 {
 	struct service *service = userdata;
-	const struct device_face *face =
-		&service->devices[device - service->manager->topology->devices];
+	const struct device_face *face = device->face;
 
-	bus_object_changed(face->object, BUS_INTERFACE_DEVICE, "Open", NULL);
-	bus_flush_changes(service->bus);
+	if (face) {
+		bus_object_changed(face->object, BUS_INTERFACE_DEVICE, "Open", NULL);
+		bus_flush_changes(service->bus);
+	}
 }
 
 static const struct manager_observer observer = {
@@ -232,50 +233,83 @@ static int add_manager(struct service *service)
 			      service, &service->object);
 }
 
-static int add_groups(struct service *service)
+static int add_device(struct service *service, struct host_device *device)
+{
+	static const struct bus_interface *const interfaces[] = {&device_interface, NULL};
+	struct device_face *face = calloc(1, sizeof(*face));
+	int r;
+
+	if (!face) {
+		return -ENOMEM;
+	}
+	face->service = service;
+	face->device = device;
+	r = bus_object_add(service->bus, face_device_path(device->host->name).text, interfaces,
+			   face, &face->object);
+	if (r < 0) {
+		free(face);
+		return r;
+	}
+	device->face = face;
+	return 0;
+}
+
+static int add_group(struct service *service, struct group *group)
 {
 	static const struct bus_interface *const plain[] = {&group_interface, NULL};
 	static const struct bus_interface *const with_pe[] = {&group_interface, &pe_interface,
 							      NULL};
+	struct group_face *face = calloc(1, sizeof(*face));
+	int r;
 
-	service->groups = calloc(service->manager->group_count + 1, sizeof(*service->groups));
-	if (!service->groups) {
+	if (!face) {
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < service->manager->group_count; i++) {
-		struct group *group = &service->manager->groups[i];
-		struct group_face *face = &service->groups[i];
-		int r;
-
-		face->service = service;
-		face->group = group;
-		r = bus_object_add(service->bus, face_group_path(group->host->id).text,
-				   group->pe ? with_pe : plain, face, &face->object);
-		if (r < 0) {
-			return r;
-		}
-		group->face = face;
+	face->service = service;
+	face->group = group;
+	r = bus_object_add(service->bus, face_group_path(group->host->id).text,
+			   group->pe ? with_pe : plain, face, &face->object);
+	if (r < 0) {
+		free(face);
+		return r;
 	}
+	group->face = face;
 	return 0;
 }
 
-static int add_devices(struct service *service)
+static void remove_device(struct host_device *device)
 {
-	static const struct bus_interface *const interfaces[] = {&device_interface, NULL};
-	const struct topology *topology = service->manager->topology;
+	struct device_face *face = device->face;
 
-	service->devices = calloc(topology->device_count + 1, sizeof(*service->devices));
-	if (!service->devices) {
-		return -ENOMEM;
+	device->face = NULL;
+	if (face) {
+		face->object = bus_object_remove(face->object);
+		free(face);
 	}
-	for (size_t i = 0; i < topology->device_count; i++) {
-		struct device_face *face = &service->devices[i];
-		int r;
+}
 
-		face->service = service;
-		face->device = &topology->devices[i];
-		r = bus_object_add(service->bus, face_device_path(face->device->name).text,
-				   interfaces, face, &face->object);
+static void remove_group(struct group *group)
+{
+	struct group_face *face = group->face;
+
+	group->face = NULL;
+	if (face) {
+		pe_face_forget_clients(face);
+		face->object = bus_object_remove(face->object);
+		free(face);
+	}
+}
+
+static int add_groups(struct service *service)
+{
+	for (size_t i = 0; i < service->manager->group_count; i++) {
+		struct group *group = service->manager->groups[i];
+		int r = add_group(service, group);
+
+		for (struct host_device *device = group->devices; r == 0 && device;
+		     device = device->next) {
+			r = add_device(service, device);
+		}
 		if (r < 0) {
 			return r;
 		}
@@ -310,10 +344,6 @@ int service_new(struct bus *bus, struct manager *manager, struct simulator *simu
 	if (r < 0) {
 		return r;
 	}
-	r = add_devices(service);
-	if (r < 0) {
-		return r;
-	}
 	*ret_service = steal_pointer(service);
 	return 0;
 }
@@ -326,17 +356,15 @@ struct service *service_free(struct service *service)
 	for (struct space *space = service->manager->spaces; space; space = space->next) {
 		handle_space_removed(service, space, NULL);
 	}
-	for (size_t i = 0; service->groups && i < service->manager->group_count; i++) {
-		pe_face_forget_clients(&service->groups[i]);
-		service->groups[i].object = bus_object_remove(service->groups[i].object);
-		service->manager->groups[i].face = NULL;
-	}
-	for (size_t i = 0; service->devices && i < service->manager->topology->device_count; i++) {
-		service->devices[i].object = bus_object_remove(service->devices[i].object);
+	for (size_t i = 0; i < service->manager->group_count; i++) {
+		struct group *group = service->manager->groups[i];
+
+		for (struct host_device *device = group->devices; device; device = device->next) {
+			remove_device(device);
+		}
+		remove_group(group);
 	}
 	service->object = bus_object_remove(service->object);
-	free(service->groups);
-	free(service->devices);
 	free(service);
 	return NULL;
 }

@@ -16,37 +16,25 @@ struct opening {
 	struct manager *manager;
 	struct group *group;
 	struct space *space; /* that was asked; the group may have left it when it answers */
-	const struct topology_device *device;
+	struct host_device *device;
 	worker_answer_handler handler;
 	void *userdata;
 };
 
-static bool *find_flag(const struct manager *manager, const struct topology_device *device)
+static void set_open(struct manager *manager, struct host_device *device, bool open)
 {
-	return &manager->open_devices[device - manager->topology->devices];
-}
-
-static void set_open(struct manager *manager, const struct topology_device *device, bool open)
-{
-	bool *flag = find_flag(manager, device);
-
-	if (*flag != open) {
-		*flag = open;
+	if (device->open != open) {
+		device->open = open;
 		if (manager->observer && manager->observer->device_changed) {
 			manager->observer->device_changed(manager->observer_userdata, device);
 		}
 	}
 }
 
-bool device_is_open(const struct manager *manager, const struct topology_device *device)
+void device_forget_group(struct manager *manager, struct group *group)
 {
-	return *find_flag(manager, device);
-}
-
-void device_forget_group(struct manager *manager, const struct group *group)
-{
-	for (size_t i = 0; i < group->host->device_count; i++) {
-		set_open(manager, &group->host->devices[i], false);
+	for (struct host_device *device = group->devices; device; device = device->next) {
+		set_open(manager, device, false);
 	}
 }
 
@@ -80,7 +68,7 @@ static void refuse_answer(struct opening *opening, const struct worker_answer *a
 	(void)error_set(&error, ERROR_WORKER_LOST, EPROTO,
 			"the worker of address space %u opened %s and answered with %zu bytes and "
 			"%u fds, which makes no sense, and is ended",
-			space->number, opening->device->name, answer->size, answer->fd_count);
+			space->number, opening->device->host->name, answer->size, answer->fd_count);
 	log_write(LOG_ERR, LOG_SPACE(space->number), "%s", error.text);
 	worker_process_kill(space->worker, SIGKILL);
 	fail(opening, &error);
@@ -103,23 +91,24 @@ static void handle_answer(void *userdata, const struct worker_answer *answer)
 	finish(opening, answer);
 }
 
-static int check_group(const struct group *group, const struct topology_device *device,
-		       struct error *error)
+static int check_group(const struct host_device *device, struct error *error)
 {
+	const struct group *group = device->group;
+
 	if (!group->space) {
 		return error_set(error, ERROR_NOT_FOUND, 0,
 				 "%s is in group %" PRIu32
 				 ", which is in no address space: attach it first",
-				 device->name, group->host->id);
+				 device->host->name, group->host->id);
 	}
 	if (group->space->closing) {
 		return error_set(error, ERROR_BUSY, 0, "address space %u of %s is being closed",
-				 group->space->number, device->name);
+				 group->space->number, device->host->name);
 	}
 	if (group->container_id == 0) {
 		return error_set(error, ERROR_BUSY, 0,
 				 "group %" PRIu32 " of %s is being attached: ask again when it is",
-				 group->host->id, device->name);
+				 group->host->id, device->host->name);
 	}
 	return group->pe ? pe_check_open(group->pe, error) : 0;
 }
@@ -129,12 +118,12 @@ static int ask(struct opening *opening, struct error *error)
 	struct group *group = opening->group;
 	struct worker_open_device body = {.group = group->host->id};
 	int event = group->pe ? pe_error_event(group->pe) : -1;
-	int r = check_group(group, opening->device, error);
+	int r = check_group(opening->device, error);
 
 	if (r) {
 		return r;
 	}
-	(void)snprintf(body.name, sizeof(body.name), "%s", opening->device->name);
+	(void)snprintf(body.name, sizeof(body.name), "%s", opening->device->host->name);
 	opening->space = group->space;
 	return space_request(group->space, WORKER_OPEN_DEVICE, &body, sizeof(body), &event,
 			     event >= 0 ? 1 : 0, handle_answer, opening, error);
@@ -155,16 +144,13 @@ static void refuse(struct pe_turn *turn, const struct error *error)
 	fail((struct opening *)turn, error);
 }
 
-int device_open(struct manager *manager, const struct topology_device *device,
-		worker_answer_handler handler, void *userdata, struct error *error)
+int device_open(struct manager *manager, struct host_device *device, worker_answer_handler handler,
+		void *userdata, struct error *error)
 {
 	cleanup(cleanup_free) struct opening *opening = NULL;
-	struct group *group = NULL;
-	int r = manager_find_group(manager, device->group, &group, error);
+	struct group *group = device->group;
+	int r = check_group(device, error);
 
-	if (r == 0) {
-		r = check_group(group, device, error);
-	}
 	if (r) {
 		return r;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Devices of groups that are in an address space: opening one through the worker that has its
- * group, and whether it is open. It stays open there until the group leaves, whatever becomes of
- * the fds that were given away (field note H45).
+ * Devices as the broker sees them. One of a group that is in an address space is opened through the
+ * worker that has its group. It stays open there until the group leaves, whatever becomes of the
+ * fds that were given away (field note H45).
  */
 #pragma once
 
@@ -14,6 +14,15 @@
 
 struct group;
 struct manager;
+
+struct host_device {
+	struct host_device *next; /* of the group's */
+	const struct topology_device *host;
+	struct group *group;
+	void *face; /* the observer's own */
+	bool open;  /* in its group's worker: the observer's device_changed tells when that changes
+		     */
+};
 
 /* Devices of one group that may wait to be opened at the same time. */
 #define DEVICE_OPENINGS_MAX 16U
@@ -30,11 +39,8 @@ struct manager;
  * ERROR_QUOTA_EXCEEDED   DEVICE_OPENINGS_MAX wait
  * and what a worker answers to WORKER_OPEN_DEVICE.
  */
-int device_open(struct manager *manager, const struct topology_device *device,
-		worker_answer_handler handler, void *userdata, struct error *error);
-
-/* Whether its group's worker has it open. The observer's device_changed tells when that changes. */
-bool device_is_open(const struct manager *manager, const struct topology_device *device);
+int device_open(struct manager *manager, struct host_device *device, worker_answer_handler handler,
+		void *userdata, struct error *error);
 
 /* For space.c: the group has left its address space, and with it all its devices were closed. */
-void device_forget_group(struct manager *manager, const struct group *group);
+void device_forget_group(struct manager *manager, struct group *group);

@@ -19,8 +19,8 @@ static bool has_name(const char *const *names, size_t count, const char *name)
 static const struct topology_device *find_device(const struct group *group, const char *name)
 {
 	for (size_t i = 0; i < group->host->device_count; i++) {
-		if (strcmp(group->host->devices[i].name, name) == 0) {
-			return &group->host->devices[i];
+		if (strcmp(group->host->devices[i]->name, name) == 0) {
+			return group->host->devices[i];
 		}
 	}
 	return NULL;
@@ -33,7 +33,7 @@ static int check_missing(const struct group *group, const char *const *names, si
 	int r = 0;
 
 	for (size_t i = 0; i < group->host->device_count; i++) {
-		const struct topology_device *device = &group->host->devices[i];
+		const struct topology_device *device = group->host->devices[i];
 
 		if (device->class >> 8 == CLASS_BRIDGE_PCI ||
 		    has_name(names, count, device->name)) {

@@ -9,11 +9,13 @@
 #include "common/error.h"
 #include "host/topology.h"
 
+struct host_device;
 struct pe;
 struct space;
 
 struct group {
 	const struct topology_group *host;
+	struct host_device *devices; /* of the group, owned, broker/device.h */
 	/* The address space that has the group or is about to; NULL when it is free. */
 	struct space *space;
 	uint32_t container_id; /* meaningful with space; 0 while it is being attached */

@@ -14,14 +14,63 @@ static void cleanup_manager(struct manager **manager)
 	(void)manager_free(*manager);
 }
 
-static int add_pes(struct manager *manager, struct error *error)
+static struct group *free_group(struct group *group)
 {
-	for (size_t i = 0; i < manager->group_count; i++) {
-		struct group *group = &manager->groups[i];
+	if (group) {
+		group->pe = pe_free(group->pe);
+		while (group->devices) {
+			struct host_device *device = group->devices;
 
-		if (group->host->eeh && pe_new(manager, group, &group->pe) < 0) {
+			group->devices = device->next;
+			free(device);
+		}
+		free(group);
+	}
+	return NULL;
+}
+
+static int add_device(struct group *group, struct topology_device *host)
+{
+	struct host_device *device = calloc(1, sizeof(*device));
+
+	if (!device) {
+		return -ENOMEM;
+	}
+	device->host = host;
+	device->group = group;
+	device->next = group->devices;
+	group->devices = device;
+	host->owner = device;
+	return 0;
+}
+
+static int add_group(struct manager *manager, struct topology_group *host)
+{
+	struct group *group = calloc(1, sizeof(*group));
+
+	if (!group) {
+		return -ENOMEM;
+	}
+	manager->groups[manager->group_count++] = group;
+	group->host = host;
+	host->owner = group;
+	for (size_t i = host->device_count; i > 0; i--) {
+		if (add_device(group, host->devices[i - 1]) < 0) {
+			return -ENOMEM;
+		}
+	}
+	return host->eeh ? pe_new(manager, group, &group->pe) : 0;
+}
+
+static int add_groups(struct manager *manager, struct error *error)
+{
+	const struct topology *topology = manager->topology;
+
+	manager->groups = calloc(topology->group_count + 1, sizeof(struct group *));
+	for (size_t i = 0; i < topology->group_count; i++) {
+		if (!manager->groups || add_group(manager, topology->groups[i]) < 0) {
 			return error_set(error, ERROR_KERNEL, ENOMEM,
-					 "no memory for the PE of group %" PRIu32, group->host->id);
+					 "no memory for group %" PRIu32, topology->groups[i]->id);
 		}
 	}
 	return 0;
@@ -44,22 +93,9 @@ int manager_new(sd_event *event, struct kernel *kernel, bool simulated, const ch
 	if (r) {
 		return r;
 	}
-	manager->groups = calloc(manager->topology->group_count + 1, sizeof(*manager->groups));
-	if (!manager->groups) {
-		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the groups");
-	}
-	manager->open_devices =
-		calloc(manager->topology->device_count + 1, sizeof(*manager->open_devices));
-	if (!manager->open_devices) {
-		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the devices");
-	}
 	manager->next_event = 1;
 	manager->next_cookie = 1;
-	manager->group_count = manager->topology->group_count;
-	for (size_t i = 0; i < manager->group_count; i++) {
-		manager->groups[i].host = &manager->topology->groups[i];
-	}
-	r = add_pes(manager, error);
+	r = add_groups(manager, error);
 	if (r) {
 		return r;
 	}
@@ -78,10 +114,9 @@ struct manager *manager_free(struct manager *manager)
 			(void)space_free(space);
 		}
 		for (size_t i = 0; i < manager->group_count; i++) {
-			manager->groups[i].pe = pe_free(manager->groups[i].pe);
+			manager->groups[i] = free_group(manager->groups[i]);
 		}
 		free(manager->groups);
-		free(manager->open_devices);
 		manager->policies = policy_free(manager->policies);
 		manager->topology = topology_free(manager->topology);
 		manager->event = sd_event_unref(manager->event);
@@ -125,8 +160,8 @@ int manager_use_policies(struct manager *manager, const struct policy_folders *f
 		space_tell_policy(space);
 	}
 	for (size_t i = 0; i < manager->group_count; i++) {
-		if (manager->groups[i].pe) {
-			pe_policy_changed(manager->groups[i].pe);
+		if (manager->groups[i]->pe) {
+			pe_policy_changed(manager->groups[i]->pe);
 		}
 	}
 	return 0;
@@ -173,12 +208,12 @@ int manager_find_group(struct manager *manager, uint32_t id, struct group **ret_
 				 "this host has no IOMMU group %" PRIu32 "; it has %zu groups", id,
 				 manager->group_count);
 	}
-	*ret_group = &manager->groups[host - manager->topology->groups];
+	*ret_group = host->owner;
 	return 0;
 }
 
-int manager_find_device(struct manager *manager, const char *name,
-			const struct topology_device **ret_device, struct error *error)
+int manager_find_device(struct manager *manager, const char *name, struct host_device **ret_device,
+			struct error *error)
 {
 	const struct topology_device *device = topology_find_device(manager->topology, name);
 
@@ -188,7 +223,7 @@ int manager_find_device(struct manager *manager, const char *name,
 				 "like 0001:01:00.0",
 				 name);
 	}
-	*ret_device = device;
+	*ret_device = device->owner;
 	return 0;
 }
 

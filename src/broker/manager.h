@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "broker/device.h"
 #include "broker/group.h"
 #include "broker/pe.h"
 #include "broker/space.h"
@@ -42,7 +43,7 @@ struct manager_observer {
 	/* No container has a section, or none has it any more; why is one line. May be NULL. */
 	void (*memory_skipped)(void *userdata, struct space *space, uint32_t id, const char *why);
 	/* A device was opened, or closed (broker/device.h). May be NULL. */
-	void (*device_changed)(void *userdata, const struct topology_device *device);
+	void (*device_changed)(void *userdata, struct host_device *device);
 };
 
 struct manager {
@@ -51,7 +52,7 @@ struct manager {
 	bool simulated;
 	const char *worker_program;
 	struct topology *topology;
-	struct group *groups; /* one for each of the topology's, in the same order */
+	struct group **groups; /* one for each of the topology's, in the same order */
 	size_t group_count;
 	struct space *spaces;
 	size_t space_count;
@@ -62,7 +63,6 @@ struct manager {
 	const struct policy_folders *policy_folders; /* where it is from; NULL: nowhere */
 	uint32_t next_event;                         /* of a PE, from 1 on */
 	uint32_t next_cookie;                        /* of a participant, likewise; 0: used up */
-	bool *open_devices; /* one for each of the topology's: whether it is open */
 	const struct manager_observer *observer;
 	void *observer_userdata;
 	const struct pe_observer *pe_observer; /* NULL: none */
@@ -103,8 +103,8 @@ struct space_attach_options manager_attach_options(const struct manager *manager
 /* ERROR_NOT_FOUND names the number and what there is. */
 int manager_find_group(struct manager *manager, uint32_t id, struct group **ret_group,
 		       struct error *error);
-int manager_find_device(struct manager *manager, const char *name,
-			const struct topology_device **ret_device, struct error *error);
+int manager_find_device(struct manager *manager, const char *name, struct host_device **ret_device,
+			struct error *error);
 
 /* Bytes that the kernel has locked for all address spaces together. */
 uint64_t manager_locked_bytes(const struct manager *manager);

@@ -54,8 +54,8 @@ static void find_policy(const struct pe *pe, struct recovery_policy *ret_policy)
 
 	/* Without memory the sections of devices are not found, and the others are. */
 	for (size_t i = 0; devices && i < host->device_count; i++) {
-		devices[i].vendor = host->devices[i].vendor;
-		devices[i].device = host->devices[i].device;
+		devices[i].vendor = host->devices[i]->vendor;
+		devices[i].device = host->devices[i]->device;
 	}
 	policy_find_recovery(pe->manager->policies, host->phb_id, host->pe_number, devices,
 			     devices ? host->device_count : 0, ret_policy);
@@ -65,8 +65,8 @@ static void find_policy(const struct pe *pe, struct recovery_policy *ret_policy)
 static bool needs_fundamental(const struct topology_group *host)
 {
 	for (size_t i = 0; i < host->device_count; i++) {
-		if (device_needs_fundamental_reset(host->devices[i].vendor,
-						   host->devices[i].device)) {
+		if (device_needs_fundamental_reset(host->devices[i]->vendor,
+						   host->devices[i]->device)) {
 			return true;
 		}
 	}

@@ -19,7 +19,7 @@ static bool group_has_device(const struct topology_group *host,
 			     const char name[static WORKER_DEVICE_NAME_SIZE])
 {
 	for (size_t i = 0; i < host->device_count; i++) {
-		if (strncmp(host->devices[i].name, name, WORKER_DEVICE_NAME_SIZE) == 0) {
+		if (strncmp(host->devices[i]->name, name, WORKER_DEVICE_NAME_SIZE) == 0) {
 			return true;
 		}
 	}

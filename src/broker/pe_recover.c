@@ -111,7 +111,7 @@ static void begin_event(struct pe *pe, uint32_t event)
 
 	pe->event = event;
 	if (host->device_count > 0) {
-		topology_read_location(pe->manager->topology, &host->devices[0], pe->location);
+		topology_read_location(pe->manager->topology, host->devices[0], pe->location);
 	}
 	pe->recorded_condition = pe->condition;
 	record_begin(pe->record, event, real_now() - (pe_now() - pe->noticed), pe->noticed,

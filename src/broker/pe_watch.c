@@ -133,7 +133,7 @@ void pe_suspect_neighbours(const struct pe *pe)
 	uint32_t phb = pe->group->host->phb_id;
 
 	for (size_t i = 0; phb != TOPOLOGY_UNKNOWN && i < manager->group_count; i++) {
-		struct pe *other = manager->groups[i].pe;
+		struct pe *other = manager->groups[i]->pe;
 
 		if (other && other != pe && !other->wanted && other->watched &&
 		    other->group->host->phb_id == phb) {

@@ -305,7 +305,7 @@ static bool lets_share(const struct space *space)
 	const struct manager *manager = space->manager;
 
 	for (size_t i = 0; i < manager->group_count; i++) {
-		const struct group *group = &manager->groups[i];
+		const struct group *group = manager->groups[i];
 
 		if (group->space == space && group->pe && pe_keeps_alone(group->pe)) {
 			return false;
@@ -495,7 +495,7 @@ static void end_pes(struct space *space, const char *why)
 	struct manager *manager = space->manager;
 
 	for (size_t i = 0; i < manager->group_count; i++) {
-		struct group *group = &manager->groups[i];
+		struct group *group = manager->groups[i];
 
 		if (group->space == space && group->pe) {
 			pe_space_ends(group->pe, why);
@@ -509,7 +509,7 @@ static bool operates_on_pes(const struct space *space)
 	const struct manager *manager = space->manager;
 
 	for (size_t i = 0; i < manager->group_count; i++) {
-		const struct group *group = &manager->groups[i];
+		const struct group *group = manager->groups[i];
 
 		if (group->space == space && group->pe && pe_is_operating(group->pe)) {
 			return true;
@@ -525,7 +525,7 @@ static void release_groups(struct space *space)
 	space_forget_containers(space, NULL, 0);
 	space->container_count = 0;
 	for (size_t i = 0; i < manager->group_count; i++) {
-		space_release_group(space, &manager->groups[i]); /* one that was being attached */
+		space_release_group(space, manager->groups[i]); /* one that was being attached */
 	}
 }
 

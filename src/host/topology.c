@@ -41,12 +41,23 @@ static void cleanup_topology(struct topology **topology)
 	(void)topology_free(*topology);
 }
 
+static void free_group(struct topology_group *group)
+{
+	for (size_t i = 0; i < group->device_count; i++) {
+		free(group->devices[i]);
+	}
+	free(group->devices);
+	free(group);
+}
+
 struct topology *topology_free(struct topology *topology)
 {
 	if (topology) {
+		for (size_t i = 0; i < topology->group_count; i++) {
+			free_group(topology->groups[i]);
+		}
 		free(topology->sysfs_root);
 		free(topology->groups);
-		free(topology->devices);
 		free(topology);
 	}
 	return NULL;
@@ -122,16 +133,31 @@ static int read_device(const char *sysfs_root, const char *name, uint32_t group,
 	return 0;
 }
 
-static int add_device(struct topology *topology, const struct topology_device *device)
+static int compare_devices(const void *a, const void *b)
 {
-	struct topology_device *grown =
-		reallocarray(topology->devices, topology->device_count + 1, sizeof(*grown));
+	const struct topology_device *const *left = a;
+	const struct topology_device *const *right = b;
+
+	return strcmp((*left)->name, (*right)->name);
+}
+
+static int add_device(struct topology_group *group, const struct topology_device *device)
+{
+	struct topology_device **grown = reallocarray(group->devices, group->device_count + 1,
+						      sizeof(struct topology_device *));
+	struct topology_device *added;
 
 	if (!grown) {
 		return -ENOMEM;
 	}
-	grown[topology->device_count++] = *device;
-	topology->devices = grown;
+	group->devices = grown;
+	added = malloc(sizeof(*added));
+	if (!added) {
+		return -ENOMEM;
+	}
+	*added = *device;
+	grown[group->device_count++] = added;
+	qsort(grown, group->device_count, sizeof(struct topology_device *), compare_devices);
 	return 0;
 }
 
@@ -144,7 +170,7 @@ static bool is_pci_device(const char *sysfs_root, const char *name)
 	return access(path, F_OK) == 0;
 }
 
-static int read_group_devices(struct topology *topology, struct topology_group *group,
+static int read_group_devices(const struct topology *topology, struct topology_group *group,
 			      struct error *error)
 {
 	char path[PATH_MAX];
@@ -169,7 +195,7 @@ static int read_group_devices(struct topology *topology, struct topology_group *
 		if (r) {
 			return r;
 		}
-		if (add_device(topology, &device) < 0) {
+		if (add_device(group, &device) < 0) {
 			return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the devices");
 		}
 	}
@@ -209,7 +235,7 @@ static bool group_has_eeh(const char *sysfs_root, const struct topology_group *g
 		char path[PATH_MAX];
 
 		(void)snprintf(path, sizeof(path), "%s/" SYSFS_PCI_DEVICES "/%s/" SYSFS_EEH_STATE,
-			       sysfs_root, group->devices[i].name);
+			       sysfs_root, group->devices[i]->name);
 		if (access(path, F_OK) == 0) {
 			return true;
 		}
@@ -219,26 +245,16 @@ static bool group_has_eeh(const char *sysfs_root, const struct topology_group *g
 
 static int compare_groups(const void *a, const void *b)
 {
-	uint32_t left = ((const struct topology_group *)a)->id;
-	uint32_t right = ((const struct topology_group *)b)->id;
+	uint32_t left = (*(const struct topology_group *const *)a)->id;
+	uint32_t right = (*(const struct topology_group *const *)b)->id;
 
 	return (left > right) - (left < right);
 }
 
-static int compare_devices(const void *a, const void *b)
-{
-	const struct topology_device *left = a;
-	const struct topology_device *right = b;
-
-	if (left->group != right->group) {
-		return left->group < right->group ? -1 : 1;
-	}
-	return strcmp(left->name, right->name);
-}
-
 static int add_group(struct topology *topology, const char *name)
 {
-	struct topology_group *grown;
+	struct topology_group **grown;
+	struct topology_group *group;
 	char *end = NULL;
 	unsigned long id;
 
@@ -247,12 +263,18 @@ static int add_group(struct topology *topology, const char *name)
 	if (errno || end == name || *end != '\0' || id >= UINT32_MAX) {
 		return 0; /* ".", "..", and nothing else */
 	}
-	grown = reallocarray(topology->groups, topology->group_count + 1, sizeof(*grown));
+	grown = reallocarray(topology->groups, topology->group_count + 1,
+			     sizeof(struct topology_group *));
 	if (!grown) {
 		return -ENOMEM;
 	}
-	grown[topology->group_count++] = (struct topology_group){.id = (uint32_t)id};
 	topology->groups = grown;
+	group = calloc(1, sizeof(*group));
+	if (!group) {
+		return -ENOMEM;
+	}
+	group->id = (uint32_t)id;
+	grown[topology->group_count++] = group;
 	return 0;
 }
 
@@ -276,32 +298,10 @@ static int read_groups(struct topology *topology, struct error *error)
 		}
 	}
 	if (topology->group_count > 0) {
-		qsort(topology->groups, topology->group_count, sizeof(*topology->groups),
+		qsort(topology->groups, topology->group_count, sizeof(struct topology_group *),
 		      compare_groups);
 	}
 	return 0;
-}
-
-/* Devices lie in one array sorted by group: give each group its part of it. */
-static void join_devices(struct topology *topology)
-{
-	size_t next = 0;
-
-	if (topology->device_count > 0) {
-		qsort(topology->devices, topology->device_count, sizeof(*topology->devices),
-		      compare_devices);
-	}
-	for (size_t i = 0; i < topology->group_count; i++) {
-		struct topology_group *group = &topology->groups[i];
-
-		/* There may be groups, and no device in any of them. */
-		group->devices = topology->devices ? topology->devices + next : NULL;
-		while (next < topology->device_count &&
-		       topology->devices[next].group == group->id) {
-			next++;
-			group->device_count++;
-		}
-	}
 }
 
 static uint64_t running_memory_size(void)
@@ -358,36 +358,42 @@ int topology_read(const char *sysfs_root, struct topology **ret_topology, struct
 		return r;
 	}
 	for (size_t i = 0; i < topology->group_count; i++) {
-		read_group_name(sysfs_root, &topology->groups[i]);
-		r = read_group_devices(topology, &topology->groups[i], error);
+		struct topology_group *group = topology->groups[i];
+
+		read_group_name(sysfs_root, group);
+		r = read_group_devices(topology, group, error);
 		if (r) {
 			return r;
 		}
-	}
-	join_devices(topology);
-	for (size_t i = 0; i < topology->group_count; i++) {
-		topology->groups[i].eeh = group_has_eeh(sysfs_root, &topology->groups[i]);
+		group->eeh = group_has_eeh(sysfs_root, group);
 	}
 	*ret_topology = steal_pointer(topology);
 	return 0;
 }
 
-const struct topology_group *topology_find_group(const struct topology *topology, uint32_t id)
+struct topology_group *topology_find_group(const struct topology *topology, uint32_t id)
 {
-	struct topology_group key = {.id = id};
+	const struct topology_group key = {.id = id};
+	const struct topology_group *const key_pointer = &key;
+	struct topology_group **found;
 
 	if (topology->group_count == 0) {
 		return NULL;
 	}
-	return bsearch(&key, topology->groups, topology->group_count, sizeof(key), compare_groups);
+	found = bsearch(&key_pointer, topology->groups, topology->group_count,
+			sizeof(struct topology_group *), compare_groups);
+	return found ? *found : NULL;
 }
 
-const struct topology_device *topology_find_device(const struct topology *topology,
-						   const char *name)
+struct topology_device *topology_find_device(const struct topology *topology, const char *name)
 {
-	for (size_t i = 0; i < topology->device_count; i++) {
-		if (strcmp(topology->devices[i].name, name) == 0) {
-			return &topology->devices[i];
+	for (size_t i = 0; i < topology->group_count; i++) {
+		const struct topology_group *group = topology->groups[i];
+
+		for (size_t j = 0; j < group->device_count; j++) {
+			if (strcmp(group->devices[j]->name, name) == 0) {
+				return group->devices[j];
+			}
 		}
 	}
 	return NULL;
@@ -427,7 +433,7 @@ int topology_read_eeh_state(const struct topology *topology, const struct topolo
 	}
 	/* The kernel finds a group's PE by its first device (field note H50). */
 	(void)snprintf(path, sizeof(path), "%s/" SYSFS_PCI_DEVICES "/%s/" SYSFS_EEH_STATE,
-		       topology->sysfs_root, group->devices[0].name);
+		       topology->sysfs_root, group->devices[0]->name);
 	file = fopen(path, "re");
 	if (!file) {
 		return -errno;
@@ -536,7 +542,7 @@ bool topology_group_is_viable(const struct topology *topology, const struct topo
 	for (size_t i = 0; i < group->device_count; i++) {
 		char driver[TOPOLOGY_DRIVER_SIZE];
 
-		topology_read_driver(topology, &group->devices[i], driver);
+		topology_read_driver(topology, group->devices[i], driver);
 		if (!driver_allows_vfio(driver)) {
 			return false;
 		}
@@ -550,7 +556,7 @@ void topology_explain_group(const struct topology *topology, const struct topolo
 	bool given = false;
 
 	for (size_t i = 0; i < group->device_count; i++) {
-		const struct topology_device *device = &group->devices[i];
+		const struct topology_device *device = group->devices[i];
 		char driver[TOPOLOGY_DRIVER_SIZE];
 
 		topology_read_driver(topology, device, driver);

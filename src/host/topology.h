@@ -8,7 +8,8 @@
  *           "domain<PCI domain>-pe<PE number, hex>" (arch/powerpc/kernel/iommu.c,
  * iommu_register_group), and the PCI domain is the OPAL PHB id on powernv. viable  a group can be
  * given to VFIO only while none of its devices is bound to a driver that does DMA for the host.
- * Groups and devices are read once; what changes while they stay (drivers) is read when asked for.
+ *  Records of groups and devices stay where they are as long as the topology; what changes while
+ * they stay (drivers) is read when asked for.
  */
 #pragma once
 
@@ -34,6 +35,7 @@ struct topology_device {
 	uint16_t device;
 	uint32_t class; /* base class, subclass and interface: 0x020000 */
 	uint32_t group;
+	void *owner; /* whoever goes by this topology: its own record */
 };
 
 struct topology_group {
@@ -43,18 +45,17 @@ struct topology_group {
 	/* Whether the host has EEH for its PE: the kernel gives its devices EEH files then
 	 * (eeh_sysfs_add_device). */
 	bool eeh;
-	const struct topology_device *devices;
+	struct topology_device **devices; /* in order of their names */
 	size_t device_count;
+	void *owner; /* as a device's */
 };
 
 struct topology {
 	enum host_kind kind;
 	uint64_t memory_max; /* bytes of memory; of a device tree: the sum of its memory nodes */
 	char *sysfs_root;
-	struct topology_group *groups; /* ascending id */
+	struct topology_group **groups; /* ascending id */
 	size_t group_count;
-	struct topology_device *devices; /* ascending group, then name */
-	size_t device_count;
 };
 
 /* "powernv", "pseries", "type1": what Manager.Host says. */
@@ -67,9 +68,8 @@ int topology_read(const char *sysfs_root, struct topology **ret_topology, struct
 struct topology *topology_free(struct topology *topology);
 
 /* NULL when there is none. */
-const struct topology_group *topology_find_group(const struct topology *topology, uint32_t id);
-const struct topology_device *topology_find_device(const struct topology *topology,
-						   const char *name);
+struct topology_group *topology_find_group(const struct topology *topology, uint32_t id);
+struct topology_device *topology_find_device(const struct topology *topology, const char *name);
 
 /* The driver that a device is bound to at this moment, "" for none. */
 void topology_read_driver(const struct topology *topology, const struct topology_device *device,

@@ -125,7 +125,7 @@ void stage_write_state(uint32_t group, const char *text)
 
 /* -- the observers -- */
 
-static void handle_device_changed(void *userdata, const struct topology_device *device)
+static void handle_device_changed(void *userdata, struct host_device *device)
 {
 	(void)userdata;
 	(void)device;
@@ -246,7 +246,7 @@ static void attach(struct space *space, uint32_t number, bool share)
 {
 	struct space_attach_options options = {.share = share};
 
-	expect_other_answer(space_attach_group(space, &stage.manager->groups[number], &options,
+	expect_other_answer(space_attach_group(space, stage.manager->groups[number], &options,
 					       stage_handle_other_answer, NULL, &stage.error));
 }
 
@@ -263,7 +263,7 @@ void stage_share(struct space *space, uint32_t group)
 
 struct pe *stage_pe(uint32_t group)
 {
-	return stage.manager->groups[group].pe;
+	return stage.manager->groups[group]->pe;
 }
 
 /* -- policies -- */

@@ -26,9 +26,9 @@ static void handle_opened(void *userdata, const struct worker_answer *answer)
 	}
 }
 
-static const struct topology_device *device_of(uint32_t group)
+static struct host_device *device_of(uint32_t group)
 {
-	return &stage.manager->groups[group].host->devices[0];
+	return stage.manager->groups[group]->devices;
 }
 
 static int begin(uint32_t group)
@@ -77,10 +77,10 @@ static void test_open(void **state)
 	assert_int_equal(open_device(0), ERROR_NOT_FOUND);
 	assert_non_null(strstr(stage.error.text, "0001:00:00.0"));
 	(void)attach(space);
-	assert_false(device_is_open(stage.manager, device_of(0)));
+	assert_false(device_of(0)->open);
 	assert_int_equal(open_device(0), 0);
 	assert_int_equal(fds_seen, 1);
-	assert_true(device_is_open(stage.manager, device_of(0)));
+	assert_true(device_of(0)->open);
 	assert_int_equal(stage.device_changes, 1);
 	/* Its ERR interrupt rings for the PE. */
 	assert_true(stage.played->pes[0].has_event);
@@ -88,11 +88,11 @@ static void test_open(void **state)
 	assert_int_equal(open_device(0), 0);
 	assert_int_equal(fds_seen, 2);
 	assert_int_equal(stage.device_changes, 1);
-	assert_false(device_is_open(stage.manager, device_of(1)));
+	assert_false(device_of(1)->open);
 	/* It was open as long as the group was there. */
 	space_end(space);
 	stage_run_until(stage.manager->space_count == 0);
-	assert_false(device_is_open(stage.manager, device_of(0)));
+	assert_false(device_of(0)->open);
 	assert_int_equal(stage.device_changes, 2);
 }
 
@@ -102,12 +102,12 @@ static void test_open_without_eeh(void **state)
 	struct space *space = stage_space();
 
 	(void)state;
-	stage.manager->groups[1].pe = pe_free(stage.manager->groups[1].pe);
+	stage.manager->groups[1]->pe = pe_free(stage.manager->groups[1]->pe);
 	(void)stage_attach(space, 1);
 	assert_int_equal(open_device(1), 0);
 	assert_false(stage.played->pes[1].has_event);
-	assert_true(device_is_open(stage.manager, device_of(1)));
-	assert_int_equal(stage.manager->groups[1].openings, 0);
+	assert_true(device_of(1)->open);
+	assert_int_equal(stage.manager->groups[1]->openings, 0);
 }
 
 static void test_refusal_of_the_worker(void **state)
@@ -116,7 +116,7 @@ static void test_refusal_of_the_worker(void **state)
 	(void)attach(stage_space());
 	stage.played->pes[0].open_code = ERROR_GROUP_BUSY;
 	assert_int_equal(open_device(0), ERROR_GROUP_BUSY);
-	assert_false(device_is_open(stage.manager, device_of(0)));
+	assert_false(device_of(0)->open);
 	stage.played->pes[0].open_code = 0;
 	assert_int_equal(open_device(0), 0);
 }
@@ -128,7 +128,7 @@ static void test_open_without_an_fd(void **state)
 	stage.played->pes[0].lie = PLAYED_FDLESS;
 	assert_int_equal(open_device(0), ERROR_WORKER_LOST);
 	stage_run_until(stage.manager->space_count == 0);
-	assert_false(device_is_open(stage.manager, device_of(0)));
+	assert_false(device_of(0)->open);
 }
 
 /* A worker that says that it has the group no more, and answers then. */
@@ -143,10 +143,10 @@ static void test_answer_when_the_group_has_left(void **state)
 		stage.played->pes[0].open_held = true;
 		stage.played->pes[0].lie = i == 0 ? PLAYED_TRUTH : PLAYED_LONG;
 		assert_int_equal(begin(0), 0);
-		space_release_group(space, &stage.manager->groups[0]);
+		space_release_group(space, stage.manager->groups[0]);
 		stage.played->pes[0].open_held = false;
 		stage_run_until(answers > before);
-		assert_false(device_is_open(stage.manager, device_of(0)));
+		assert_false(device_of(0)->open);
 		assert_int_equal(last_error.code, i == 0 ? ERROR_NONE : ERROR_WORKER_LOST);
 		if (i == 0) {
 			space_end(space);
@@ -232,7 +232,7 @@ static void test_queue(void **state)
 	stage.played->pes[0].operations[WORKER_PE_LOOK].held = false;
 	stage_run_until(answers == DEVICE_OPENINGS_MAX);
 	assert_int_equal(fds_seen, DEVICE_OPENINGS_MAX);
-	assert_int_equal(stage.manager->groups[0].openings, 0);
+	assert_int_equal(stage.manager->groups[0]->openings, 0);
 }
 
 /* What waits behind a look that finds a freeze is not opened. */
@@ -267,8 +267,8 @@ static void test_worker_that_dies(void **state)
 	stage_run_until(stage.manager->space_count == 0);
 	assert_int_equal(answers, 2);
 	assert_int_equal(last_error.code, ERROR_WORKER_LOST);
-	assert_int_equal(stage.manager->groups[0].openings, 0);
-	assert_false(device_is_open(stage.manager, device_of(0)));
+	assert_int_equal(stage.manager->groups[0]->openings, 0);
+	assert_false(device_of(0)->open);
 }
 
 /* The space ends before the device is open: who asked is told, and nothing is left open. */
@@ -286,8 +286,8 @@ static void test_closing_space(void **state)
 	stage.played->pes[0].open_held = false;
 	stage_run_until(stage.manager->space_count == 0);
 	assert_int_equal(answers, 1);
-	assert_false(device_is_open(stage.manager, device_of(0)));
-	assert_int_equal(stage.manager->groups[0].openings, 0);
+	assert_false(device_of(0)->open);
+	assert_int_equal(stage.manager->groups[0]->openings, 0);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, pe_fixture_tear_down)

@@ -111,9 +111,9 @@ static void attach(uint32_t group)
 {
 	static const struct space_attach_options plain;
 
-	stage.pe = stage.manager->groups[group].pe;
+	stage.pe = stage.manager->groups[group]->pe;
 	assert_non_null(stage.pe);
-	expect(space_attach_group(stage.space, &stage.manager->groups[group], &plain, handle_answer,
+	expect(space_attach_group(stage.space, stage.manager->groups[group], &plain, handle_answer,
 				  NULL, &stage.error));
 	run_until(pe_condition(stage.pe) == PE_NORMAL);
 }
@@ -161,12 +161,12 @@ static int tear_down(void **state)
 
 static void open_device(const char *name)
 {
-	const struct topology_device *device = NULL;
+	struct host_device *device = NULL;
 
 	assert_int_equal(manager_find_device(stage.manager, name, &device, NULL), 0);
 	expect(device_open(stage.manager, device, handle_answer, NULL, &stage.error));
 	assert_true(stage.device >= 0);
-	assert_true(device_is_open(stage.manager, device));
+	assert_true(device->open);
 }
 
 static void handle_reply(void *userdata, const struct sim_control_reply *reply)
@@ -226,12 +226,12 @@ static void check_recovery(enum sim_freeze what, enum pe_condition condition)
 
 static void test_location(void **state)
 {
-	const struct topology_device *device = NULL;
+	struct host_device *device = NULL;
 	char location[TOPOLOGY_LOCATION_SIZE];
 
 	(void)state;
 	assert_int_equal(manager_find_device(stage.manager, E1000E, &device, NULL), 0);
-	topology_read_location(stage.manager->topology, device, location);
+	topology_read_location(stage.manager->topology, device->host, location);
 	assert_string_equal(location, "pcie.1");
 }
 

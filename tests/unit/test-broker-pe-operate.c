@@ -359,7 +359,7 @@ static void test_detach_waits_for_a_look(void **state)
 	stage.played->pes[0].operations[WORKER_PE_LOOK].held = true;
 	assert_int_equal(pe_check(pe, stage_handle_answer, NULL, &stage.error), 0);
 	stage_run_until(stage_asked(0, WORKER_PE_LOOK) == 2);
-	assert_int_equal(space_detach_group(space, &stage.manager->groups[0], false,
+	assert_int_equal(space_detach_group(space, stage.manager->groups[0], false,
 					    stage_handle_other_answer, NULL, &stage.error),
 			 0);
 	stage_run(50);
@@ -372,7 +372,7 @@ static void test_detach_waits_for_a_look(void **state)
 	assert_int_equal(stage.other_error.code, ERROR_NONE);
 	assert_int_equal(stage.answer_count, 1);
 	assert_int_equal(stage.answers[0].error.code, ERROR_NONE);
-	assert_null(stage.manager->groups[0].space);
+	assert_null(stage.manager->groups[0]->space);
 	assert_int_equal(pe_condition(pe), PE_UNKNOWN);
 }
 
@@ -385,7 +385,7 @@ static void test_detach_that_fails(void **state)
 
 	(void)state;
 	stage.played->pes[0].detach_code = ERROR_MEMORY_IN_USE;
-	assert_int_equal(space_detach_group(space, &stage.manager->groups[0], false,
+	assert_int_equal(space_detach_group(space, stage.manager->groups[0], false,
 					    stage_handle_other_answer, NULL, &stage.error),
 			 0);
 	stage_run_until(stage.other_answers > before);
@@ -400,7 +400,7 @@ static void test_check_behind_a_detach(void **state)
 	struct pe *pe = attach_quiet(space, 0);
 
 	(void)state;
-	assert_int_equal(space_detach_group(space, &stage.manager->groups[0], false,
+	assert_int_equal(space_detach_group(space, stage.manager->groups[0], false,
 					    stage_handle_other_answer, NULL, &stage.error),
 			 0);
 	assert_int_equal(pe_check(pe, stage_handle_answer, NULL, &stage.error), 0);

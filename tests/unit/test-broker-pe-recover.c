@@ -244,7 +244,7 @@ static void test_failure(void **state)
 	assert_int_equal(stage_operate(pe, WORKER_PE_ENABLE).error.code, ERROR_RECOVERY_FAILED);
 	pe->condition = PE_NORMAL; /* as it is when a participant gave it up */
 	assert_int_equal(pe_check_open(pe, &stage.error), ERROR_RECOVERY_FAILED);
-	assert_int_equal(space_detach_group(space, &stage.manager->groups[0], false,
+	assert_int_equal(space_detach_group(space, stage.manager->groups[0], false,
 					    stage_handle_other_answer, NULL, &stage.error),
 			 ERROR_RECOVERY_FAILED);
 	(void)recover(pe, false, ERROR_ACCESS_DENIED);
@@ -269,7 +269,7 @@ static void test_failed_group_is_let_go(void **state)
 	stage.played->pes[0].number = 2;
 	assert_false(stage_run_until_done()->recovered);
 	before = stage.other_answers;
-	assert_int_equal(space_detach_group(space, &stage.manager->groups[0], true,
+	assert_int_equal(space_detach_group(space, stage.manager->groups[0], true,
 					    stage_handle_other_answer, NULL, &stage.error),
 			 0);
 	stage_run_until(stage.other_answers > before);
@@ -401,7 +401,7 @@ static void test_everything_else_is_refused_meanwhile(void **state)
 	assert_non_null(strstr(stage.error.text, "event 1"));
 	assert_non_null(strstr(stage.error.text, "resetting"));
 	(void)recover(pe, true, ERROR_BUSY);
-	assert_int_equal(space_detach_group(space, &stage.manager->groups[0], true,
+	assert_int_equal(space_detach_group(space, stage.manager->groups[0], true,
 					    stage_handle_other_answer, NULL, &stage.error),
 			 ERROR_BUSY);
 	assert_int_equal(pe_check_open(pe, &stage.error), ERROR_FROZEN);
@@ -566,7 +566,7 @@ static void test_group_leaves_in_the_middle(void **state)
 	stage.played->pes[0].number = 2;
 	stage_run_until(pe_phase(pe) == RECOVERY_AWAITING_REQUEST);
 	before = stage.other_answers;
-	assert_int_equal(space_detach_group(space, &stage.manager->groups[0], false,
+	assert_int_equal(space_detach_group(space, stage.manager->groups[0], false,
 					    stage_handle_other_answer, NULL, &stage.error),
 			 0);
 	stage_run_until(stage.other_answers > before);
@@ -589,7 +589,7 @@ static void test_another_group_comes_in_the_middle(void **state)
 	before = stage.other_answers;
 	stage.played->pes[0].number = 2;
 	stage_run_until(recovery_event(pe->recovery) == 0 && pe->look);
-	assert_int_equal(space_attach_group(space, &stage.manager->groups[1], &options,
+	assert_int_equal(space_attach_group(space, stage.manager->groups[1], &options,
 					    stage_handle_other_answer, NULL, &stage.error),
 			 0);
 	stage_run_until(stage.other_answers > before);

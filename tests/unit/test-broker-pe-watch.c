@@ -332,8 +332,8 @@ static void test_h42_shared_container(void **state)
 	(void)state;
 	stage_use(pe, &policy);
 	stage_share(space, 1);
-	assert_int_equal(stage.manager->groups[1].container_id,
-			 stage.manager->groups[0].container_id);
+	assert_int_equal(stage.manager->groups[1]->container_id,
+			 stage.manager->groups[0]->container_id);
 	assert_int_equal(pe_condition(pe), PE_UNKNOWN);
 	before = LOOKS(0) + LOOKS(1);
 	stage_run(100);
@@ -347,7 +347,7 @@ static void test_h42_shared_container(void **state)
 	assert_non_null(strstr(answer.error.text, "with 0:"));
 	assert_int_equal(stage_asked(1, WORKER_PE_RESET_HOT), 0);
 	/* It is alone again. */
-	assert_int_equal(space_detach_group(space, &stage.manager->groups[1], false,
+	assert_int_equal(space_detach_group(space, stage.manager->groups[1], false,
 					    stage_handle_other_answer, NULL, &stage.error),
 			 0);
 	stage_run_until(pe_condition(pe) == PE_NORMAL);
@@ -364,7 +364,7 @@ static void check_lie(enum played_lie lie)
 	assert_int_equal(stage_check(pe).error.code, ERROR_WORKER_LOST);
 	assert_non_null(strstr(stage.answers[stage.answer_count - 1].error.text, "make no sense"));
 	stage_run_until(stage.manager->space_count == 0);
-	assert_null(stage.manager->groups[0].space);
+	assert_null(stage.manager->groups[0]->space);
 	assert_int_equal(pe_condition(pe), PE_UNKNOWN);
 	assert_true(LOOKS(0) > asked);
 	stage.played->pes[0].counts[WORKER_PE_LOOK] = 0;

@@ -55,7 +55,7 @@ static void test_new_pe(void **state)
 
 	(void)state;
 	assert_non_null(pe);
-	assert_ptr_equal(pe_group(pe), &stage.manager->groups[0]);
+	assert_ptr_equal(pe_group(pe), stage.manager->groups[0]);
 	assert_int_equal(pe_condition(pe), PE_UNKNOWN);
 	assert_int_equal(pe_phase(pe), RECOVERY_IDLE);
 	assert_int_equal(pe_freezes(pe), 0);
@@ -144,7 +144,7 @@ static void check_save_lie(enum played_lie lie)
 	stage.played->pes[0].lie = lie;
 	(void)join(pe, ":1.1");
 	stage_run_until(stage.manager->space_count == 0);
-	assert_null(stage.manager->groups[0].space);
+	assert_null(stage.manager->groups[0]->space);
 	pe_forget_client(pe, ":1.1");
 }
 

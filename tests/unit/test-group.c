@@ -5,12 +5,13 @@
 #include "broker/group.h"
 #include "unit.h"
 
-static const struct topology_device devices[] = {
-	{.name = "0000:00:01.0", .class = 0x060400}, /* a bridge */
-	{.name = "0000:01:00.0", .class = 0x020000},
-	{.name = "0000:01:00.1", .class = 0x020000},
-	{.name = "0000:01:00.2", .class = 0x068000}, /* a bridge of another kind */
-};
+static struct topology_device port = {.name = "0000:00:01.0", .class = 0x060400};
+static struct topology_device first = {.name = "0000:01:00.0", .class = 0x020000};
+static struct topology_device second = {.name = "0000:01:00.1", .class = 0x020000};
+/* A bridge of another kind. */
+static struct topology_device other_bridge = {.name = "0000:01:00.2", .class = 0x068000};
+
+static struct topology_device *devices[] = {&port, &first, &second, &other_bridge};
 
 static const struct topology_group host = {.id = 7, .devices = devices, .device_count = 4};
 static const struct group group = {.host = &host};

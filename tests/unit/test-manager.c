@@ -191,7 +191,7 @@ static void attach(struct space *space, uint32_t id, enum error_code code)
 static void test_lookups(void **state)
 {
 	struct group *group = NULL;
-	const struct topology_device *device = NULL;
+	struct host_device *device = NULL;
 
 	(void)state;
 	assert_int_equal(stage.manager->group_count, 5);
@@ -201,7 +201,7 @@ static void test_lookups(void **state)
 			 ERROR_NOT_FOUND);
 	assert_non_null(strstr(stage.error.text, "99"));
 	assert_int_equal(manager_find_device(stage.manager, EDU, &device, &stage.error), 0);
-	assert_int_equal(device->vendor, 0x1234);
+	assert_int_equal(device->host->vendor, 0x1234);
 	assert_int_equal(manager_find_device(stage.manager, "nonsense", &device, &stage.error),
 			 ERROR_NOT_FOUND);
 }
@@ -241,9 +241,9 @@ static void test_pes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < stage.manager->group_count; i++) {
-		assert_true(stage.manager->groups[i].host->eeh);
-		assert_non_null(stage.manager->groups[i].pe);
-		assert_ptr_equal(pe_group(stage.manager->groups[i].pe), &stage.manager->groups[i]);
+		assert_true(stage.manager->groups[i]->host->eeh);
+		assert_non_null(stage.manager->groups[i]->pe);
+		assert_ptr_equal(pe_group(stage.manager->groups[i]->pe), stage.manager->groups[i]);
 	}
 	assert_non_null(mkdtemp(folder));
 	(void)snprintf(path, sizeof(path), "%s/a.conf", folder);
@@ -252,11 +252,11 @@ static void test_pes(void **state)
 	assert_true(fputs("[recovery 8086:10d3]\nmode = manual\n", file) >= 0);
 	assert_int_equal(fclose(file), 0);
 	assert_int_equal(manager_use_policies(stage.manager, &folders, &stage.error), 0);
-	assert_true(pe_policy(stage.manager->groups[1].pe)->manual);
-	assert_false(pe_policy(stage.manager->groups[0].pe)->manual);
+	assert_true(pe_policy(stage.manager->groups[1]->pe)->manual);
+	assert_false(pe_policy(stage.manager->groups[0]->pe)->manual);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(manager_reload(stage.manager, &stage.error), 0);
-	assert_false(pe_policy(stage.manager->groups[1].pe)->manual);
+	assert_false(pe_policy(stage.manager->groups[1]->pe)->manual);
 	assert_int_equal(rmdir(folder), 0);
 }
 
@@ -272,12 +272,12 @@ static void test_life_of_a_space(void **state)
 	assert_int_equal(space->window_count, 1);
 	assert_int_equal(stage.containers, 1);
 	assert_int_equal(stage.changes, SPACE_CHANGED_WINDOWS | SPACE_CHANGED_CONTAINERS);
-	assert_ptr_equal(stage.manager->groups[0].space, space);
+	assert_ptr_equal(stage.manager->groups[0]->space, space);
 	close_space(space);
 	assert_int_equal(stage.removed, 1);
 	assert_string_equal(stage.why, "");
 	assert_int_equal(stage.containers, 0);
-	assert_null(stage.manager->groups[0].space);
+	assert_null(stage.manager->groups[0]->space);
 	assert_int_equal(stage.manager->space_count, 0);
 	assert_int_equal(sim_fixture_statistics(stage.sim).open_groups, 0);
 }
@@ -290,7 +290,7 @@ static void test_refused_groups(void **state)
 	(void)state;
 	attach(space, GROUP_NOT_VIABLE, ERROR_GROUP_NOT_VIABLE);
 	assert_non_null(strstr(stage.error.text, "is bound to e1000e"));
-	assert_null(stage.manager->groups[GROUP_NOT_VIABLE].space);
+	assert_null(stage.manager->groups[GROUP_NOT_VIABLE]->space);
 	attach(space, GROUP_UNBOUND, ERROR_GROUP_NOT_VIABLE);
 	assert_non_null(strstr(stage.error.text, "ENOENT"));
 	attach(space, GROUP_FREE, ERROR_NONE);
@@ -327,7 +327,7 @@ static void test_end(void **state)
 	}
 	assert_int_equal(stage.removed, 1);
 	assert_string_equal(stage.why, "");
-	assert_null(stage.manager->groups[0].space);
+	assert_null(stage.manager->groups[0]->space);
 	assert_int_equal(sim_fixture_statistics(stage.sim).open_groups, 0);
 }
 
@@ -342,14 +342,14 @@ static void test_lost_worker(void **state)
 		assert_true(sd_event_run(stage.event, 30000000) > 0);
 	}
 	assert_non_null(strstr(stage.why, "SIGKILL"));
-	assert_null(stage.manager->groups[0].space);
+	assert_null(stage.manager->groups[0]->space);
 }
 
 /* The group that was being attached when the worker died is free again. */
 static void test_worker_lost_during_attach(void **state)
 {
 	struct space *space = open_space("one");
-	struct group *group = &stage.manager->groups[0];
+	struct group *group = stage.manager->groups[0];
 
 	(void)state;
 	worker_process_kill(space->worker, SIGSTOP);

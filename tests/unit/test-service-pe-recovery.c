@@ -398,7 +398,7 @@ static void run_until_participants(dbus_uint32_t count)
 {
 	time_t end = pe_deadline();
 
-	while (pe_participants(stage.manager->groups[0].pe) != count) {
+	while (pe_participants(stage.manager->groups[0]->pe) != count) {
 		pe_run_until(end, "the end of a client");
 	}
 }

@@ -47,7 +47,7 @@ static void test_refused_options(void **state)
 			fail_msg("\"%s\" is not in \"%s\"", cases[i].words, text);
 		}
 		assert_int_equal(space->container_count, 0);
-		assert_null(stage.manager->groups[0].space);
+		assert_null(stage.manager->groups[0]->space);
 	}
 }
 
@@ -64,14 +64,14 @@ static void test_shared_container(void **state)
 	assert_int_equal(space->container_count, 1);
 	assert_int_equal(space->containers[0].group_count, 2);
 	assert_string_equal(space->containers[0].iommu_type, "spapr-tce");
-	assert_int_equal(stage.manager->groups[0].container_id,
-			 stage.manager->groups[1].container_id);
+	assert_int_equal(stage.manager->groups[0]->container_id,
+			 stage.manager->groups[1]->container_id);
 	assert_true(signals_of_have(space, "/group/2"));
 	bus_fixture_forget_signals(stage.bus);
 	detach_group(space, GROUP);
 	assert_int_equal(space->container_count, 1);
-	assert_null(stage.manager->groups[0].space);
-	assert_ptr_equal(stage.manager->groups[1].space, space);
+	assert_null(stage.manager->groups[0]->space);
+	assert_ptr_equal(stage.manager->groups[1]->space, space);
 	assert_int_equal(bus_fixture_count_signals(stage.bus, "InterfacesRemoved"), 0);
 	detach_group(space, OTHER_GROUP);
 	bus_fixture_settle(stage.bus);

@@ -44,7 +44,7 @@ static void test_honest_worker(void **state)
 	(void)state;
 	dbus_message_unref(bus_fixture_call(stage.bus, attach_message(space, GROUP)));
 	assert_int_equal(space->container_count, 1);
-	assert_ptr_equal(stage.manager->groups[0].space, space);
+	assert_ptr_equal(stage.manager->groups[0]->space, space);
 }
 
 static void handle_return(DBusPendingCall *pending, void *userdata)
@@ -245,8 +245,8 @@ static void test_lies(void **state)
 					     BUS_ERROR_PREFIX "WorkerLost");
 		run_until_gone(liar);
 		assert_ptr_equal(stage.manager->spaces, honest);
-		assert_ptr_equal(stage.manager->groups[1].space, honest);
-		assert_null(stage.manager->groups[0].space);
+		assert_ptr_equal(stage.manager->groups[1]->space, honest);
+		assert_null(stage.manager->groups[0]->space);
 	}
 	assert_int_equal(honest->container_count, 1);
 }
@@ -262,8 +262,8 @@ static void test_lie_about_two_containers(void **state)
 	(void)bus_fixture_call_fails(stage.bus, attach_message_with(liar, OTHER_GROUP, &own),
 				     BUS_ERROR_PREFIX "WorkerLost");
 	run_until_gone(liar);
-	assert_null(stage.manager->groups[0].space);
-	assert_null(stage.manager->groups[1].space);
+	assert_null(stage.manager->groups[0]->space);
+	assert_null(stage.manager->groups[1]->space);
 }
 
 /* What waits when spaprd itself ends is answered, and so does not leak. */
