@@ -15,6 +15,7 @@
 
 #include "common/cleanup.h"
 #include "common/names.h"
+#include "policies/access.h"
 #include "policies/recovery.h"
 #include "policies/recovery_values.h"
 #include "policies/values.h"
@@ -63,6 +64,7 @@ int policy_new(struct policy **ret_policy)
 	if (!policy || recovery_section_get(policy, POLICY_DEFAULT_SET, true, &index) < 0) {
 		return -ENOMEM;
 	}
+	policy->access = access_policy_default;
 	*ret_policy = steal_pointer(policy);
 	return 0;
 }
@@ -87,6 +89,7 @@ static const char *keep_name(struct policy *policy, const char *name)
 enum section {
 	SECTION_NONE, /* so far */
 	SECTION_WINDOW,
+	SECTION_ACCESS,
 	SECTION_RECOVERY,
 };
 
@@ -164,11 +167,14 @@ static void begin_section(struct parser *parser, const char *text)
 	(void)snprintf(name, sizeof(name), "%.*s", (int)length, text + 1);
 	if (strcmp(name, "window") == 0) {
 		parser->section = SECTION_WINDOW;
+	} else if (strcmp(name, POLICY_ACCESS_SECTION) == 0) {
+		parser->section = SECTION_ACCESS;
 	} else if (word == strlen(POLICY_RECOVERY_SECTION) &&
 		   strncmp(name, POLICY_RECOVERY_SECTION, word) == 0) {
 		begin_recovery(parser, name + word + strspn(name + word, " \t"));
 	} else {
-		fail(parser, "[%s] is no section; there are [window] and [recovery]", name);
+		fail(parser, "[%s] is no section; there are [window], [access] and [recovery]",
+		     name);
 	}
 }
 
@@ -192,6 +198,18 @@ static void set_window_value(struct parser *parser, const char *name, const char
 	} else if (claim_origin(parser, name, &parser->policy->origins[key]) &&
 		   !policy_key_set(&parser->policy->window, key, text)) {
 		fail(parser, "%s = %s: it may be %s", name, text, policy_key_expects(key));
+	}
+}
+
+static void set_access_value(struct parser *parser, const char *name, const char *text)
+{
+	enum policy_access_key key = access_key_find(name);
+
+	if (key == POLICY_ACCESS_KEY_COUNT) {
+		fail(parser, "\"%s\" is no key of [access]", name);
+	} else if (claim_origin(parser, name, &parser->policy->access_origins[key]) &&
+		   !access_key_set(&parser->policy->access, key, text)) {
+		fail(parser, "%s = %s: it may be %s", name, text, access_key_expects(key));
 	}
 }
 
@@ -231,6 +249,9 @@ static void set_value(struct parser *parser, const char *name, const char *text)
 		break;
 	case SECTION_WINDOW:
 		set_window_value(parser, name, text);
+		break;
+	case SECTION_ACCESS:
+		set_access_value(parser, name, text);
 		break;
 	case SECTION_RECOVERY:
 		set_recovery_value(parser, name, text);

@@ -57,6 +57,66 @@ struct policy_origin {
 	unsigned int line;
 };
 
+/* The keys of [access], in the order in which they are shown. */
+enum policy_access_key {
+	POLICY_ACCESS_BIND_DEVICES,
+	POLICY_ACCESS_BIND_DRIVERS,
+	POLICY_ACCESS_DELEGATE,
+	POLICY_ACCESS_RELEASE_TIMEOUT,
+	POLICY_ACCESS_KEY_COUNT,
+};
+
+#define POLICY_ACCESS_SECTION "access"
+
+/* More of them don't fit into a line. */
+#define ACCESS_RULES_MAX    24U
+#define ACCESS_DRIVERS_MAX  8U
+#define ACCESS_ADDRESS_SIZE 13U /* "0001:01:00.0" and the zero */
+#define ACCESS_DRIVER_SIZE  32U
+
+enum access_match {
+	ACCESS_MATCH_ALL,     /* each device */
+	ACCESS_MATCH_VENDOR,  /* "8086:*" */
+	ACCESS_MATCH_DEVICE,  /* "8086:10d3" */
+	ACCESS_MATCH_ADDRESS, /* "0001:01:00.0" */
+	ACCESS_MATCH_CLASS,   /* "class:0200", "class:02": the class code's upper bytes */
+};
+
+struct access_rule {
+	enum access_match match;
+	uint16_t vendor;
+	uint16_t device;
+	char address[ACCESS_ADDRESS_SIZE]; /* in lower case */
+	uint32_t class_code;               /* 24 bits, as sysfs has them */
+	uint32_t class_mask;               /* which of them count */
+};
+
+/* The section [access]. access_policy_default is the default. */
+struct access_policy {
+	/* Which devices may be bound; no rules: none. Bridges never are. */
+	struct access_rule bind_rules[ACCESS_RULES_MAX];
+	size_t bind_rule_count;
+	/* The drivers that may be asked for; the first one is what Bind("") takes. */
+	char bind_drivers[ACCESS_DRIVERS_MAX][ACCESS_DRIVER_SIZE];
+	size_t bind_driver_count;
+	/*
+	 * Whether a group's fd may be handed to a VMM. Off: the kernel checks only the first page
+	 * of MAP and UNMAP against the window and indexes its tables beyond their end with the rest
+	 * (tce_iommu_build, pnv_tce), so who has a container's fd can write to kernel memory.
+	 */
+	bool delegate;
+	/* How long the owner of a device that is to be unplugged has to let go of it. */
+	uint32_t release_timeout; /* milliseconds */
+};
+
+/* What a rule can go by. */
+struct access_device {
+	const char *name; /* "0001:01:00.0" */
+	uint16_t vendor;
+	uint16_t device;
+	uint32_t class_code; /* 24 bits */
+};
+
 /* The keys of [recovery], in the order in which they are shown. */
 enum policy_recovery_key {
 	POLICY_RECOVERY_MODE,
@@ -104,6 +164,8 @@ struct policy_recovery {
 struct policy {
 	struct window_policy window;
 	struct policy_origin origins[POLICY_KEY_COUNT];
+	struct access_policy access;
+	struct policy_origin access_origins[POLICY_ACCESS_KEY_COUNT];
 	/* In the order in which they were first seen; the first one is the default. */
 	struct policy_recovery *recoveries;
 	size_t recovery_count;
@@ -162,6 +224,22 @@ struct policy_value {
 
 /* What applies, as a file would have it: policy_parse reads it back. */
 struct policy_value policy_format(const struct policy *policy, enum policy_key key);
+
+/* -- access -- */
+
+/* All devices, the driver vfio-pci, no delegation, 30 seconds. */
+extern const struct access_policy access_policy_default;
+
+/* Whether the policy lets a device be bound to a driver of bind-drivers. A bridge never is: who
+ * takes it from its driver takes everything below it. */
+bool access_allows_device(const struct access_policy *access, const struct access_device *device);
+bool access_is_bridge(uint32_t class_code);
+bool access_allows_driver(const struct access_policy *access, const char *driver);
+
+/* The name of a key, and its value, as files have them: policy_parse reads that back. */
+const char *policy_access_key_name(enum policy_access_key key);
+struct policy_value policy_access_format(const struct access_policy *access,
+					 enum policy_access_key key);
 
 /* -- recovery -- */
 

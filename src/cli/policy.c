@@ -124,6 +124,26 @@ static int show_window(FILE *file, const struct terminal *terminal, const struct
 	return scols_print_table(table);
 }
 
+static int show_access(FILE *file, const struct terminal *terminal, const struct policy *policy)
+{
+	cleanup(cleanup_table) struct libscols_table *table = NULL;
+	int r = new_table(file, terminal, &table);
+
+	for (unsigned int i = 0; r == 0 && i < POLICY_ACCESS_KEY_COUNT; i++) {
+		enum policy_access_key key = (enum policy_access_key)i;
+
+		r = set_origin(add_line(table, policy_access_key_name(key),
+					policy_access_format(&policy->access, key).text),
+			       &policy->access_origins[key]);
+	}
+	if (r < 0) {
+		return r;
+	}
+	(void)fprintf(file, "\n");
+	print_heading(file, terminal, POLICY_ACCESS_SECTION, "");
+	return scols_print_table(table);
+}
+
 /* A value of another section's is told by that one's name: its own table says where it is from. */
 static int add_recovery_key(struct libscols_table *table, const struct policy_recovery *recovery,
 			    const struct policy_resolved *resolved, enum policy_recovery_key key)
@@ -164,6 +184,7 @@ int policy_show_text(FILE *file, const struct terminal *terminal, const struct p
 {
 	int r = show_window(file, terminal, policy);
 
+	r = r ? r : show_access(file, terminal, policy);
 	for (size_t i = 0; r == 0 && i < policy->recovery_count; i++) {
 		(void)fprintf(file, "\n");
 		r = show_recovery(file, terminal, policy, &policy->recoveries[i]);
@@ -217,6 +238,20 @@ static void show_window_json(struct json *json, const struct policy *policy)
 }
 
 /* The section that a value is from, whatever its file. */
+static void show_access_json(struct json *json, const struct policy *policy)
+{
+	json_begin_object(json, POLICY_ACCESS_SECTION);
+	for (unsigned int i = 0; i < POLICY_ACCESS_KEY_COUNT; i++) {
+		enum policy_access_key key = (enum policy_access_key)i;
+
+		json_begin_object(json, policy_access_key_name(key));
+		show_value(json, policy_access_format(&policy->access, key).text,
+			   &policy->access_origins[key]);
+		json_end_object(json);
+	}
+	json_end_object(json);
+}
+
 static void show_section_name(struct json *json, const struct policy_recovery *recovery)
 {
 	if (recovery) {
@@ -259,6 +294,7 @@ void policy_show_json(FILE *file, const struct policy *policy)
 	json_begin_object(&json, NULL);
 	show_files(&json, policy);
 	show_window_json(&json, policy);
+	show_access_json(&json, policy);
 	json_begin_object(&json, POLICY_RECOVERY_SECTION);
 	for (size_t i = 0; i < policy->recovery_count; i++) {
 		show_recovery_json(&json, policy, &policy->recoveries[i]);

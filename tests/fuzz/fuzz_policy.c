@@ -26,6 +26,29 @@ static void write_window(FILE *file, const struct policy *policy)
 	}
 }
 
+static void write_access(FILE *file, const struct policy *policy)
+{
+	(void)fprintf(file, "[" POLICY_ACCESS_SECTION "]\n");
+	for (unsigned int i = 0; i < POLICY_ACCESS_KEY_COUNT; i++) {
+		enum policy_access_key key = (enum policy_access_key)i;
+
+		(void)fprintf(file, "%s = %s\n", policy_access_key_name(key),
+			      policy_access_format(&policy->access, key).text);
+		must(policy->access_origins[key].line == 0 || policy->access_origins[key].file);
+	}
+	must(policy->access.bind_driver_count > 0 && policy->access.release_timeout >= 1000);
+}
+
+static void check_access(const struct policy *policy, const struct policy *again)
+{
+	for (unsigned int i = 0; i < POLICY_ACCESS_KEY_COUNT; i++) {
+		enum policy_access_key key = (enum policy_access_key)i;
+
+		must(strcmp(policy_access_format(&again->access, key).text,
+			    policy_access_format(&policy->access, key).text) == 0);
+	}
+}
+
 /* What the section itself says. */
 static void write_recovery(FILE *file, const struct policy_recovery *recovery)
 {
@@ -75,6 +98,7 @@ static void check(const struct policy *policy)
 
 	must(file);
 	write_window(file, policy);
+	write_access(file, policy);
 	for (size_t i = 0; i < policy->recovery_count; i++) {
 		write_recovery(file, &policy->recoveries[i]);
 	}
@@ -84,6 +108,7 @@ static void check(const struct policy *policy)
 		must(strcmp(policy_format(again, (enum policy_key)key).text,
 			    policy_format(policy, (enum policy_key)key).text) == 0);
 	}
+	check_access(policy, again);
 	must(again->recovery_count == policy->recovery_count);
 	must(policy_check(policy, &error) == policy_check(again, &error));
 	for (size_t i = 0; i < policy->recovery_count; i++) {

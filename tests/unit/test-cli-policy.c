@@ -15,7 +15,8 @@ static struct policy *site_policy(void)
 				   "[recovery slow]\nsettle = 5s\nhold = 2s\n"
 				   "[recovery pe 1:fd]\nuse = slow\n"
 				   "[recovery]\nretry-pause = 2s\n"
-				   "[recovery 14e4:1657]\nmode = manual\n";
+				   "[recovery 14e4:1657]\nmode = manual\n"
+				   "[access]\nbind-devices = 8086:*\n";
 	struct policy *policy = NULL;
 	struct error error;
 
@@ -82,6 +83,13 @@ static void test_text(void **state)
 				     "shared-detach     refuse default\n"
 				     "memory-files      sealed default\n"
 				     "\n"
+				     "[access]\n"
+				     "KEY             VALUE    FROM\n"
+				     "bind-devices    8086:*   /etc/spaprd/site.conf:18\n"
+				     "bind-drivers    vfio-pci default\n"
+				     "delegate        no       default\n"
+				     "release-timeout 30s      default\n"
+				     "\n"
 				     "[recovery default]\n"
 				     "KEY               VALUE     FROM\n"
 				     "mode              automatic default\n";
@@ -143,6 +151,13 @@ static void test_json(void **state)
 				     "      \"file\": \"/etc/spaprd/site.conf\",\n"
 				     "      \"line\": 4\n"
 				     "    },\n";
+	static const char access[] = "  },\n"
+				     "  \"access\": {\n"
+				     "    \"bind-devices\": {\n"
+				     "      \"value\": \"8086:*\",\n"
+				     "      \"file\": \"/etc/spaprd/site.conf\",\n"
+				     "      \"line\": 18\n"
+				     "    },\n";
 	static const char device[] = "    \"8086:10d3\": {\n"
 				     "      \"use\": {\n"
 				     "        \"value\": \"slow\",\n"
@@ -175,6 +190,10 @@ static void test_json(void **state)
 		assert_non_null(
 			strstr(text, policy_recovery_key_name((enum policy_recovery_key)key)));
 	}
+	for (unsigned int key = 0; key < POLICY_ACCESS_KEY_COUNT; key++) {
+		assert_non_null(strstr(text, policy_access_key_name((enum policy_access_key)key)));
+	}
+	assert_non_null(strstr(text, access));
 	assert_non_null(strstr(text, "  },\n  \"recovery\": {\n    \"default\": {\n"));
 	assert_non_null(strstr(text, device));
 	assert_non_null(strstr(strstr(text, device), settle));

@@ -367,6 +367,9 @@ static void expect_origins(const struct policy *policy, bool given)
 	for (unsigned int key = 0; key < POLICY_KEY_COUNT; key++) {
 		assert_int_equal(policy->origins[key].file != NULL, given);
 	}
+	for (unsigned int key = 0; key < POLICY_ACCESS_KEY_COUNT; key++) {
+		assert_int_equal(policy->access_origins[key].file != NULL, given);
+	}
 	for (unsigned int key = 0; key < POLICY_RECOVERY_KEY_COUNT; key++) {
 		assert_int_equal(policy->recoveries[0].origins[key].file != NULL, given);
 	}
@@ -389,6 +392,12 @@ static void test_shipped_file(void **state)
 	policy = parse(text);
 	expect_origins(policy, true);
 	assert_memory_equal(&policy->window, &zero, sizeof(zero));
+	for (unsigned int i = 0; i < POLICY_ACCESS_KEY_COUNT; i++) {
+		enum policy_access_key key = (enum policy_access_key)i;
+
+		assert_string_equal(policy_access_format(&policy->access, key).text,
+				    policy_access_format(&access_policy_default, key).text);
+	}
 	for (unsigned int i = 0; i < POLICY_RECOVERY_KEY_COUNT; i++) {
 		enum policy_recovery_key key = (enum policy_recovery_key)i;
 
