@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/vfio.h>
 
+#include "common/trace.h"
 #include "vfio/refusal.h"
 
 /* tce_iommu_register_pages, mm_iommu_do_alloc */
@@ -43,6 +44,7 @@ static int prereg_add(struct memory_listener *listener, const struct section *se
 
 	r = kernel_ioctl(prereg->container->kernel, prereg->container->fd,
 			 VFIO_IOMMU_SPAPR_REGISTER_MEMORY, &memory);
+	trace_prereg_register(memory.vaddr, memory.size, r);
 	if (r != 0) {
 		return refusal_set(error, add_refusals, r, "register memory %s",
 				   range_format(section->gpa).text);
@@ -60,6 +62,7 @@ static int prereg_remove(struct memory_listener *listener, const struct section 
 
 	r = kernel_ioctl(prereg->container->kernel, prereg->container->fd,
 			 VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, &memory);
+	trace_prereg_unregister(memory.vaddr, memory.size, r);
 	if (r == -EINVAL && container_has_lost_groups(prereg->container)) {
 		return 0;
 	}

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <linux/vfio.h>
 
+#include "common/trace.h"
 #include "vfio/refusal.h"
 
 /* tce_iommu_create_window; the plan has excluded what EINVAL says about sizes and levels. */
@@ -72,6 +73,7 @@ int window_set_settle(struct window_set *set, bool ready, struct error *error)
 		return 0;
 	}
 	r = kernel_ioctl(set->kernel, set->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
+	trace_unmap(unmap.iova, unmap.size, r);
 	if (r != 0) {
 		set->leaked_bytes += r == -ENOMEM ? window_set_pending_bytes(set) : 0;
 		return refusal_set(error, create_refusals, r, "make the default window %s",
@@ -115,6 +117,7 @@ static int create_with_levels(struct window_set *set, const struct window_plan *
 	int r;
 
 	r = kernel_ioctl(set->kernel, set->fd, VFIO_IOMMU_SPAPR_TCE_CREATE, &create);
+	trace_window_create(plan->page_shift, levels, plan->size, create.start_addr, r);
 	/* It makes the pending default window first; only that is likely to have succeeded. */
 	note_default_window(set);
 	if (r != 0) {
@@ -247,6 +250,7 @@ int window_set_remove(struct window_set *set, uint64_t start, struct error *erro
 				 "the container has no window that starts at 0x%" PRIx64, start);
 	}
 	r = kernel_ioctl(set->kernel, set->fd, VFIO_IOMMU_SPAPR_TCE_REMOVE, &remove);
+	trace_window_remove(start, r);
 	if (r != 0) {
 		return refusal_set(error, remove_refusals, r, "remove the window at 0x%" PRIx64,
 				   start);

@@ -48,6 +48,7 @@ static const struct error_entry error_table[ERROR_CODE_COUNT] = {
 	[ERROR_ACCESS_DENIED] = {"org.freedesktop.DBus.Error.AccessDenied", "Not allowed"},
 	[ERROR_NOT_JOINED] = ENTRY("NotJoined", "Not a participant of the PE's recovery"),
 	[ERROR_VOTE_CLOSED] = ENTRY("VoteClosed", "No vote is expected"),
+	[ERROR_QUARANTINED] = ENTRY("Quarantined", "A device of the group could not be stopped"),
 };
 
 static const struct error_entry *find_entry(enum error_code code)

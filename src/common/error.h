@@ -46,6 +46,7 @@ enum error_code {
 	ERROR_ACCESS_DENIED,
 	ERROR_NOT_JOINED,
 	ERROR_VOTE_CLOSED,
+	ERROR_QUARANTINED,
 	ERROR_CODE_COUNT, /* not a code */
 };
 

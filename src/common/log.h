@@ -17,6 +17,7 @@ struct log_object {
 
 #define LOG_NO_OBJECT     ((struct log_object){.client = NULL, .space = -1, .group = -1})
 #define LOG_SPACE(number) ((struct log_object){.client = NULL, .space = (int)(number), .group = -1})
+#define LOG_GROUP(number) ((struct log_object){.client = NULL, .space = -1, .group = (int)(number)})
 
 /* Choose journal or standard error and the lowest priority shown (LOG_DEBUG … LOG_ERR). */
 void log_open(const char *program, int lowest_priority);

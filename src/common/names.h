@@ -26,13 +26,22 @@
 /* sysfs, below the root that the kernel seam names */
 #define SYSFS_IOMMU_GROUPS "kernel/iommu_groups"
 #define SYSFS_PCI_DEVICES  "bus/pci/devices"
+#define SYSFS_PCI_DRIVERS  "bus/pci/drivers"
+#define SYSFS_PROBE        "bus/pci/drivers_probe"
+#define SYSFS_OVERRIDE     "driver_override" /* of a device */
 #define SYSFS_FDT          "firmware/fdt"
 #define SYSFS_DEVICE_TREE  "firmware/devicetree/base"
 #define SYSFS_EEH_STATE    "eeh_pe_state" /* of a device */
 
+/* Drivers */
+#define DRIVER_VFIO_PCI "vfio-pci"
+
 /* The device tree: where something is plugged in (PAPR) */
 #define TREE_SLOT_LOCATION "ibm,slot-location-code"
 #define TREE_LOCATION      "ibm,loc-code"
+#define TREE_SLOT_LABEL    "ibm,slot-label"
+#define TREE_BASE_LOCATION "ibm,io-base-loc-code" /* skiboot: what a PHB's slots begin with */
+#define TREE_OPAL_PHB      "ibm,opal-phbid"
 
 /* Policy files; the shipped folder is where the build puts it */
 #define POLICY_FOLDER_ADMIN "/etc/spaprd"
@@ -41,6 +50,7 @@
 
 /* Environment */
 #define ENV_WORKER  "SPAPRD_WORKER"  /* the path of spaprd-worker */
+#define ENV_BIND    "SPAPRD_BIND"    /* the path of spaprd-bind */
 #define ENV_SIMHOST "SPAPRD_SIMHOST" /* the path of spaprd-simhost */
 /* What `spaprctl sim exec` tells the library that it puts into a program: */
 #define ENV_SIM_SOCKET     "SPAPRD_SIM_SOCKET"     /* where the simulated host listens */

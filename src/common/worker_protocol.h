@@ -14,6 +14,12 @@
  * checks every field as if a stranger had sent it. The worker ends when the broker's end of the
  * socket is closed for good, after an orderly teardown.
  *
+ *   Before a group is let go, by WORKER_DETACH_GROUP or at the end, its open devices are stopped:
+ * they are reset, answer, and are no bus masters (vfio/reset.h). A group where that fails is kept:
+ * WORKER_DETACH_GROUP answers ERROR_QUARANTINED and has taken nothing, and after WORKER_CLOSE the
+ * worker lives on with such groups, without windows and memory. Without a broker it tries to stop
+ * them a few times more, and then ends with a critical line in its log.
+ *
  * Addresses and sizes are in bytes.
  */
 #pragma once
@@ -22,7 +28,7 @@
 #include <stdint.h>
 
 /* Raised when a layout changes. A peer refuses any other number. */
-#define WORKER_PROTOCOL_VERSION 3
+#define WORKER_PROTOCOL_VERSION 4
 
 /* The fds a worker is started with, by number. */
 #define WORKER_SOCKET_FD 3
@@ -56,11 +62,18 @@ enum worker_request_type {
 				 explanation without a terminating zero */
 	WORKER_TRANSLATE,     /* worker_translate; reply worker_translation */
 	WORKER_LIST_MAPPINGS, /* worker_list; reply worker_mapping[] */
-	WORKER_OPEN_DEVICE, /* worker_open_device; fds: none, or an eventfd that the device's error
-			       interrupt rings; no reply body; fds: the device */
-	WORKER_OPERATE_PE,  /* worker_operate_pe; reply worker_pe, then worker_registers[] for
-			       WORKER_PE_SAVE */
-	WORKER_CLOSE,       /* no body: tear down in order, answer, end */
+	WORKER_OPEN_DEVICE,   /* worker_open_device; fds: the eventfds that its flags speak of, in
+				 their order; no reply body; fds: the device */
+	WORKER_CALL_DEVICE,   /* worker_call_device; fds: eventfds for WORKER_DEVICE_SET_IRQS; reply
+				 as enum worker_device_call has it */
+	WORKER_RESET_DEVICE,  /* worker_device; no reply body */
+	WORKER_RESET_SPACE,   /* no body; reply worker_reset[], one for each open device */
+	WORKER_RELEASE_GROUP, /* worker_release; no reply body */
+	WORKER_OPERATE_PE,    /* worker_operate_pe; reply worker_pe, then worker_registers[] for
+				 WORKER_PE_SAVE */
+	WORKER_CLOSE, /* no body: tear down in order and answer with worker_kept[]; end, unless
+			 groups are kept: then serve nothing but WORKER_RELEASE_GROUP, and end when
+			 the last of them was let go */
 	WORKER_REQUEST_TYPE_COUNT,
 };
 
@@ -161,9 +174,20 @@ struct worker_container {
 	uint32_t balloon_inhibited; /* 0 or 1: a device of it needs the memory to stay as it is */
 };
 
+/*
+ * Take the group away whatever its owner thinks of that: what is mapped when the last container
+ * goes is unmapped with it, and groups that share a container lose their mappings for a moment,
+ * which policy has no say in then. ERROR_BUSY all the same when another program has a device of a
+ * group open that shares its container: it leaves when that is closed, which the kernel tells.
+ */
+#define WORKER_DETACH_FORCE 1U
+/* Only if its devices are gone, so that the kernel has taken the group out of its container
+ * already; ERROR_GROUP_BUSY: it is there. */
+#define WORKER_DETACH_IF_GONE 2U
+
 struct worker_detach {
 	uint32_t group;
-	uint32_t reserved;
+	uint32_t flags; /* WORKER_DETACH_* */
 };
 
 struct worker_detached {
@@ -171,7 +195,8 @@ struct worker_detached {
 	uint32_t reserved;
 	uint64_t replayed; /* mappings that the group's leaving cleared for the others, and that
 			      were made again */
-	uint64_t lost;     /* that could not be made again: they are gone from the address space */
+	uint64_t lost;     /* that could not be made again, or went with the last container: they are
+			      gone from the address space */
 };
 
 #define WORKER_MEMORY_READ_ONLY  1U
@@ -318,8 +343,120 @@ struct worker_description {
  */
 struct worker_open_device {
 	uint32_t group;
+	uint32_t events; /* WORKER_EVENT_* */
+	char name[WORKER_DEVICE_NAME_SIZE];
+};
+
+/* What the eventfds are for that come along with WORKER_OPEN_DEVICE. */
+#define WORKER_EVENT_ERROR   1U /* the error interrupt */
+#define WORKER_EVENT_REQUEST 2U /* the kernel wants the device back: VFIO_PCI_REQ_IRQ_INDEX */
+
+/* -- Devices that are open. For all: ERROR_NOT_FOUND (the group is not here, or the device is not
+ * open), ERROR_BUSY (something takes long with the group, or a reset of its PE is asserted). -- */
+
+struct worker_device {
+	uint32_t group;
 	uint32_t reserved;
 	char name[WORKER_DEVICE_NAME_SIZE];
+};
+
+/* Quick calls, answered at once. What a call does not use of worker_call_device is 0. */
+enum worker_device_call {
+	WORKER_DEVICE_INFO = 1,     /* reply worker_device_info */
+	WORKER_DEVICE_REGIONS,      /* reply worker_region[] */
+	WORKER_DEVICE_AREAS,        /* index; reply worker_area[]: what of a region can be mapped */
+	WORKER_DEVICE_FIND_REGION,  /* offset: type, value: subtype; reply worker_region, one */
+	WORKER_DEVICE_READ_REGION,  /* index, offset, size; reply uint64_t */
+	WORKER_DEVICE_WRITE_REGION, /* index, offset, size, value; no reply body */
+	WORKER_DEVICE_IRQS,         /* reply worker_irq[] */
+	WORKER_DEVICE_SET_IRQS,    /* index, start; fds: eventfds, one for each interrupt from start
+				      on; no reply body. Not of errors and requests, nor the next
+				      three: WORKER_EVENT_* */
+	WORKER_DEVICE_MASK_IRQ,    /* index: all interrupts of it; no reply body */
+	WORKER_DEVICE_UNMASK_IRQ,  /* likewise */
+	WORKER_DEVICE_DISABLE_IRQ, /* likewise */
+	WORKER_DEVICE_CALL_COUNT,
+};
+
+struct worker_call_device {
+	uint32_t group;
+	uint32_t call; /* enum worker_device_call */
+	char name[WORKER_DEVICE_NAME_SIZE];
+	uint32_t index; /* of a region or of interrupts */
+	uint32_t start;
+	uint32_t size; /* bytes: 1, 2, 4 or 8 */
+	uint32_t reserved;
+	uint64_t offset; /* from the region's start */
+	uint64_t value;  /* little-endian registers, as a number */
+};
+
+struct worker_device_info {
+	uint32_t flags; /* VFIO_DEVICE_FLAGS_* */
+	uint32_t regions;
+	uint32_t irqs;
+	uint32_t reset_works; /* 0 or 1: VFIO_DEVICE_RESET */
+};
+
+#define WORKER_REGIONS_MAX 256 /* of one device */
+#define WORKER_AREAS_MAX   256 /* of one region */
+#define WORKER_IRQS_MAX    64  /* kinds of interrupts of one device */
+
+struct worker_region {
+	uint32_t index;
+	uint32_t flags; /* VFIO_REGION_INFO_FLAG_* */
+	uint64_t size;
+	uint64_t offset;       /* in the device's fd */
+	uint32_t capabilities; /* how many */
+	uint32_t type;         /* VFIO_REGION_TYPE_*, of a capability; 0: it has none */
+	uint32_t subtype;
+	uint32_t reserved;
+};
+
+struct worker_area {
+	uint64_t offset; /* from the region's start */
+	uint64_t size;
+};
+
+struct worker_irq {
+	uint32_t index; /* VFIO_PCI_*_IRQ_INDEX */
+	uint32_t flags; /* VFIO_IRQ_INFO_* */
+	uint32_t count;
+	uint32_t reserved;
+};
+
+/* How a device was reset with its address space. */
+enum worker_reset_way {
+	WORKER_RESET_NOT_NEEDED,
+	WORKER_RESET_FUNCTION, /* VFIO_DEVICE_RESET */
+	WORKER_RESET_BUS,      /* VFIO_DEVICE_PCI_HOT_RESET, together with others */
+	WORKER_RESET_PE,       /* VFIO_EEH_PE_RESET_HOT and _DEACTIVATE */
+	WORKER_RESET_FAILED,
+};
+
+struct worker_reset {
+	char name[WORKER_DEVICE_NAME_SIZE];
+	uint32_t way;   /* enum worker_reset_way */
+	int32_t errnum; /* of WORKER_RESET_FAILED */
+	char why[WORKER_REASON_SIZE];
+	uint32_t reserved;
+};
+
+/* A group that was not let go, since a device of it could not be stopped: a group without an owner
+ * may do DMA to all memory (pnv_ioda2_release_ownership, field note H40). */
+struct worker_kept {
+	uint32_t group;
+	char name[WORKER_DEVICE_NAME_SIZE]; /* of the device */
+	char why[WORKER_REASON_SIZE];
+};
+
+/* Try once more to stop the devices of a group that is kept, and let it go; or let it go whatever
+ * its devices do. ERROR_QUARANTINED: still not, and then it is kept on. ERROR_NOT_FOUND: it is not
+ * kept. ERROR_BUSY: another one is being released. */
+#define WORKER_RELEASE_ANYWAY 1U
+
+struct worker_release {
+	uint32_t group;
+	uint32_t flags; /* WORKER_RELEASE_* */
 };
 
 /* What is done to a PE: VFIO_EEH_PE_OP, but for the last ones, and then a look at its state. */

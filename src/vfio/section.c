@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "common/trace.h"
 #include "vfio/device_memory.h"
 
 #define FLAGS_KNOWN (WORKER_MEMORY_READ_ONLY | WORKER_MEMORY_IDENTITY | WORKER_MEMORY_RAM_DEVICE)
@@ -361,12 +362,14 @@ void section_skip(struct section *section, const char *because)
 {
 	section->skipped = true;
 	note_reason(section, because);
+	trace_section_skip(section->gpa.start, section->gpa.size, section->because);
 }
 
 void section_refuse(struct section *section, const char *because)
 {
 	section->refused = true;
 	note_reason(section, because);
+	trace_section_skip(section->gpa.start, section->gpa.size, section->because);
 }
 
 struct section *section_free(struct section *section)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "common/trace.h"
 #include "vfio/space_private.h"
 
 uint64_t space_section_bytes(const struct space *space)
@@ -81,6 +82,7 @@ int space_memory_add_begin(struct space *space, int fd, const struct section_req
 		return r;
 	}
 	section->id = ++space->last_section_id;
+	trace_section_add(section->gpa.start, section->gpa.size, section->flags);
 	space_section_insert(space, section);
 	change->section = section;
 	*ret_change = space_change_start(steal_pointer(change));
@@ -115,6 +117,7 @@ static int give_up_section(struct space *space, struct section *section, int cod
 {
 	space_identity_leave(space, section);
 	space_section_drop(space, section);
+	trace_section_remove(section->gpa.start, section->gpa.size);
 	(void)section_free(section);
 	return code;
 }

@@ -6,6 +6,7 @@
 #include <linux/vfio.h>
 #include <stdlib.h>
 
+#include "common/trace.h"
 #include "common/worker_protocol.h"
 #include "vfio/ledger.h"
 #include "vfio/refusal.h"
@@ -58,6 +59,7 @@ static int unmap_in_kernel(const struct type1 *type1, struct range iova, uint64_
 	int r = kernel_ioctl(type1->container.kernel, type1->container.fd, VFIO_IOMMU_UNMAP_DMA,
 			     &unmap);
 
+	trace_unmap(iova.start, iova.size, r);
 	if (r == 0) {
 		*ret_bytes = unmap.size;
 	}
@@ -191,8 +193,11 @@ static int map_in_kernel(const struct type1 *type1, const struct mapping *entry)
 		.iova = entry->iova.start,
 		.size = entry->iova.size,
 	};
+	int r = kernel_ioctl(type1->container.kernel, type1->container.fd, VFIO_IOMMU_MAP_DMA,
+			     &map);
 
-	return kernel_ioctl(type1->container.kernel, type1->container.fd, VFIO_IOMMU_MAP_DMA, &map);
+	trace_map(map.iova, map.size, map.vaddr, map.flags, r);
+	return r;
 }
 
 /*
