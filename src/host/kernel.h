@@ -58,6 +58,19 @@ struct kernel_operations {
 	 */
 	int (*open_uevents)(struct kernel *kernel);
 
+	/*
+	 * Write a whole text to a file below sysfs, in one write(2): "bus/pci/drivers_probe",
+	 * "0001:01:00.0". 0 or -errno, which is what the kernel made of it. May block for as long
+	 * as a driver takes.
+	 */
+	int (*write_attribute)(struct kernel *kernel, const char *path, const char *text);
+
+	/*
+	 * The processes that have a node open ("/dev/vfio/7"), as far as this one may know: at most
+	 * `most`. How many there are in ret_pids, or -errno.
+	 */
+	int (*find_holders)(struct kernel *kernel, const char *path, pid_t *ret_pids, size_t most);
+
 	/* Close an fd that came from open_node, from an ioctl, or by SCM_RIGHTS. */
 	void (*close)(struct kernel *kernel, int fd);
 
@@ -123,6 +136,17 @@ static inline ssize_t kernel_write(struct kernel *kernel, int fd, uint64_t offse
 static inline int kernel_open_uevents(struct kernel *kernel)
 {
 	return kernel->operations->open_uevents(kernel);
+}
+
+static inline int kernel_write_attribute(struct kernel *kernel, const char *path, const char *text)
+{
+	return kernel->operations->write_attribute(kernel, path, text);
+}
+
+static inline int kernel_find_holders(struct kernel *kernel, const char *path, pid_t *ret_pids,
+				      size_t most)
+{
+	return kernel->operations->find_holders(kernel, path, ret_pids, most);
 }
 
 /* Returns -1 to assign. Takes -1. */

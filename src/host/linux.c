@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <linux/netlink.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/holders.h"
 #include "host/kernel.h"
 
 /* What the kernel itself sends; udev's messages are group 2. */
@@ -109,6 +111,50 @@ static int linux_open_uevents(struct kernel *kernel)
 	return fd;
 }
 
+/* Whether a path stays below sysfs. */
+static bool is_below(const char *path)
+{
+	if (path[0] == '/' || path[0] == '\0') {
+		return false;
+	}
+	for (const char *part = path; part; part = strchr(part, '/')) {
+		part += *part == '/';
+		if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0')) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static int linux_write_attribute(struct kernel *kernel, const char *path, const char *text)
+{
+	cleanup(cleanup_fd) int root = -1;
+	cleanup(cleanup_fd) int fd = -1;
+	size_t length = strlen(text);
+	ssize_t written;
+
+	if (!is_below(path)) {
+		return -EINVAL;
+	}
+	root = open(kernel->sysfs_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = root < 0 ? -1 : openat(root, path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0) {
+		return -errno;
+	}
+	/* Once: a driver's probe would go twice. */
+	written = write(fd, text, length);
+	if (written < 0) {
+		return -errno;
+	}
+	return (size_t)written == length ? 0 : -EIO;
+}
+
+static int linux_find_holders(struct kernel *kernel, const char *path, pid_t *ret_pids, size_t most)
+{
+	(void)kernel;
+	return holders_find("/proc", path, ret_pids, most);
+}
+
 static void linux_close(struct kernel *kernel, int fd)
 {
 	(void)kernel;
@@ -130,6 +176,8 @@ static const struct kernel_operations linux_operations = {
 	.read = linux_read,
 	.write = linux_write,
 	.open_uevents = linux_open_uevents,
+	.write_attribute = linux_write_attribute,
+	.find_holders = linux_find_holders,
 	.close = linux_close,
 	.free = linux_free,
 };

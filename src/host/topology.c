@@ -15,6 +15,7 @@
 #include "common/driver.h"
 #include "common/names.h"
 #include "host/device_tree.h"
+#include "host/topology_private.h"
 
 const char *host_kind_name(enum host_kind kind)
 {
@@ -56,7 +57,16 @@ struct topology *topology_free(struct topology *topology)
 		for (size_t i = 0; i < topology->group_count; i++) {
 			free_group(topology->groups[i]);
 		}
+		for (size_t i = 0; i < topology->gone_group_count; i++) {
+			free_group(topology->gone_groups[i]);
+		}
+		for (size_t i = 0; i < topology->gone_device_count; i++) {
+			free(topology->gone_devices[i]);
+		}
+		free(topology->gone_groups);
+		free(topology->gone_devices);
 		free(topology->sysfs_root);
+		free(topology->phbs);
 		free(topology->groups);
 		free(topology);
 	}
@@ -98,8 +108,8 @@ static int read_device_number(const char *sysfs_root, const char *device, const 
 	return r < 0 ? error_set(error, ERROR_KERNEL, -r, "can't read a number from %s", path) : 0;
 }
 
-static int read_device(const char *sysfs_root, const char *name, uint32_t group,
-		       struct topology_device *ret_device, struct error *error)
+int topology_read_device(const char *sysfs_root, const char *name, uint32_t group,
+			 struct topology_device *ret_device, struct error *error)
 {
 	struct topology_device device = {.group = group};
 	unsigned long vendor = 0;
@@ -141,23 +151,32 @@ static int compare_devices(const void *a, const void *b)
 	return strcmp((*left)->name, (*right)->name);
 }
 
-static int add_device(struct topology_group *group, const struct topology_device *device)
+int topology_insert_device(struct topology_group *group, struct topology_device *device)
 {
 	struct topology_device **grown = reallocarray(group->devices, group->device_count + 1,
 						      sizeof(struct topology_device *));
-	struct topology_device *added;
 
 	if (!grown) {
 		return -ENOMEM;
 	}
 	group->devices = grown;
-	added = malloc(sizeof(*added));
+	grown[group->device_count++] = device;
+	qsort(grown, group->device_count, sizeof(struct topology_device *), compare_devices);
+	return 0;
+}
+
+static int add_device(struct topology_group *group, const struct topology_device *device)
+{
+	struct topology_device *added = malloc(sizeof(*added));
+
 	if (!added) {
 		return -ENOMEM;
 	}
 	*added = *device;
-	grown[group->device_count++] = added;
-	qsort(grown, group->device_count, sizeof(struct topology_device *), compare_devices);
+	if (topology_insert_device(group, added) < 0) {
+		free(added);
+		return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -191,7 +210,8 @@ static int read_group_devices(const struct topology *topology, struct topology_g
 		    !is_pci_device(topology->sysfs_root, entry->d_name)) {
 			continue;
 		}
-		r = read_device(topology->sysfs_root, entry->d_name, group->id, &device, error);
+		r = topology_read_device(topology->sysfs_root, entry->d_name, group->id, &device,
+					 error);
 		if (r) {
 			return r;
 		}
@@ -243,6 +263,20 @@ static bool group_has_eeh(const char *sysfs_root, const struct topology_group *g
 	return false;
 }
 
+void topology_read_group(const struct topology *topology, struct topology_group *group)
+{
+	read_group_name(topology->sysfs_root, group);
+}
+
+void topology_learn_devices(const struct topology *topology, struct topology_group *group)
+{
+	group->eeh = group_has_eeh(topology->sysfs_root, group);
+	topology_place_group(topology, group);
+	for (size_t i = 0; i < group->device_count; i++) {
+		topology_read_location(topology, group->devices[i], group->devices[i]->location);
+	}
+}
+
 static int compare_groups(const void *a, const void *b)
 {
 	uint32_t left = (*(const struct topology_group *const *)a)->id;
@@ -251,9 +285,22 @@ static int compare_groups(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
+int topology_insert_group(struct topology *topology, struct topology_group *group)
+{
+	struct topology_group **grown = reallocarray(topology->groups, topology->group_count + 1,
+						     sizeof(struct topology_group *));
+
+	if (!grown) {
+		return -ENOMEM;
+	}
+	topology->groups = grown;
+	grown[topology->group_count++] = group;
+	qsort(grown, topology->group_count, sizeof(struct topology_group *), compare_groups);
+	return 0;
+}
+
 static int add_group(struct topology *topology, const char *name)
 {
-	struct topology_group **grown;
 	struct topology_group *group;
 	char *end = NULL;
 	unsigned long id;
@@ -263,18 +310,15 @@ static int add_group(struct topology *topology, const char *name)
 	if (errno || end == name || *end != '\0' || id >= UINT32_MAX) {
 		return 0; /* ".", "..", and nothing else */
 	}
-	grown = reallocarray(topology->groups, topology->group_count + 1,
-			     sizeof(struct topology_group *));
-	if (!grown) {
-		return -ENOMEM;
-	}
-	topology->groups = grown;
 	group = calloc(1, sizeof(*group));
 	if (!group) {
 		return -ENOMEM;
 	}
 	group->id = (uint32_t)id;
-	grown[topology->group_count++] = group;
+	if (topology_insert_group(topology, group) < 0) {
+		free(group);
+		return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -297,10 +341,6 @@ static int read_groups(struct topology *topology, struct error *error)
 			return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for the groups");
 		}
 	}
-	if (topology->group_count > 0) {
-		qsort(topology->groups, topology->group_count, sizeof(struct topology_group *),
-		      compare_groups);
-	}
 	return 0;
 }
 
@@ -311,31 +351,44 @@ static uint64_t running_memory_size(void)
 	return sysinfo(&info) < 0 ? 0 : (uint64_t)info.totalram * info.mem_unit;
 }
 
+static enum host_kind find_kind(const struct device_tree *tree)
+{
+	if (device_tree_is_powernv(tree)) {
+		return HOST_KIND_POWERNV;
+	}
+	/* Arm and others have device trees as well. */
+	return device_tree_is_pseries(tree) ? HOST_KIND_PSERIES : HOST_KIND_TYPE1;
+}
+
+static void read_memory(struct topology *topology, const struct device_tree *tree)
+{
+	struct device_tree_memory memory = {.installed = 0};
+
+	if (tree) {
+		memory = device_tree_read_memory(tree);
+	}
+	if (memory.maximum == 0) {
+		memory.installed = running_memory_size();
+		memory.maximum = memory.installed;
+	}
+	topology->memory_installed = memory.installed;
+	topology->memory_max = memory.maximum;
+}
+
 static int read_platform(struct topology *topology, struct error *error)
 {
-	char path[PATH_MAX];
 	cleanup(cleanup_free) struct device_tree *tree = NULL;
-	int r;
+	int r = device_tree_find(topology->sysfs_root, &tree);
 
-	(void)snprintf(path, sizeof(path), "%s/" SYSFS_FDT, topology->sysfs_root);
-	r = device_tree_load(path, &tree);
-	if (r == -ENOENT) {
-		topology->kind = HOST_KIND_TYPE1;
-		topology->memory_max = running_memory_size();
-		return 0;
+	if (r < 0 && r != -ENOENT) {
+		return error_set(error, ERROR_KERNEL, -r,
+				 "can't read the device tree, %s/" SYSFS_FDT
+				 " or the files of %s/" SYSFS_DEVICE_TREE,
+				 topology->sysfs_root, topology->sysfs_root);
 	}
-	if (r < 0) {
-		return error_set(error, ERROR_KERNEL, -r, "can't read the device tree %s", path);
-	}
-	topology->memory_max = device_tree_memory_size(tree);
-	if (device_tree_is_powernv(tree)) {
-		topology->kind = HOST_KIND_POWERNV;
-	} else if (device_tree_is_pseries(tree)) {
-		topology->kind = HOST_KIND_PSERIES;
-	} else {
-		topology->kind = HOST_KIND_TYPE1; /* Arm and others have device trees as well */
-	}
-	return 0;
+	read_memory(topology, tree);
+	topology->kind = tree ? find_kind(tree) : HOST_KIND_TYPE1;
+	return tree ? topology_read_phbs(topology, tree, error) : 0;
 }
 
 int topology_read(const char *sysfs_root, struct topology **ret_topology, struct error *error)
@@ -360,12 +413,12 @@ int topology_read(const char *sysfs_root, struct topology **ret_topology, struct
 	for (size_t i = 0; i < topology->group_count; i++) {
 		struct topology_group *group = topology->groups[i];
 
-		read_group_name(sysfs_root, group);
+		topology_read_group(topology, group);
 		r = read_group_devices(topology, group, error);
 		if (r) {
 			return r;
 		}
-		group->eeh = group_has_eeh(sysfs_root, group);
+		topology_learn_devices(topology, group);
 	}
 	*ret_topology = steal_pointer(topology);
 	return 0;
@@ -554,6 +607,7 @@ void topology_explain_group(const struct topology *topology, const struct topolo
 			    struct error *error)
 {
 	bool given = false;
+	bool foreign = false;
 
 	for (size_t i = 0; i < group->device_count; i++) {
 		const struct topology_device *device = group->devices[i];
@@ -568,9 +622,14 @@ void topology_explain_group(const struct topology *topology, const struct topolo
 		}
 		if (!driver_allows_vfio(driver)) {
 			error_append(error, ": unbind it or bind it to vfio-pci");
+			foreign = true;
 		}
 	}
 	if (!given) {
 		error_append(error, "; bind a device of group %" PRIu32 " to vfio-pci", group->id);
+	}
+	if (!given || foreign) {
+		error_append(error, "; \"spaprctl bind %" PRIu32 "\" does that for the whole group",
+			     group->id);
 	}
 }

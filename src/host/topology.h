@@ -8,8 +8,9 @@
  *           "domain<PCI domain>-pe<PE number, hex>" (arch/powerpc/kernel/iommu.c,
  * iommu_register_group), and the PCI domain is the OPAL PHB id on powernv. viable  a group can be
  * given to VFIO only while none of its devices is bound to a driver that does DMA for the host.
- *  Records of groups and devices stay where they are as long as the topology; what changes while
- * they stay (drivers) is read when asked for.
+ *  Records of groups and devices stay where they are as long as the topology, those of what is
+ * gone as well (host/topology_change.h); what changes while they stay (drivers) is read when asked
+ * for.
  */
 #pragma once
 
@@ -18,6 +19,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "host/phb.h"
 
 enum host_kind {
 	HOST_KIND_TYPE1,
@@ -29,12 +31,15 @@ enum host_kind {
 #define TOPOLOGY_NAME_SIZE   16 /* "0001:01:00.0" and the terminating zero, with room */
 #define TOPOLOGY_DRIVER_SIZE 64
 
+#define TOPOLOGY_LOCATION_SIZE PHB_TEXT_SIZE
+
 struct topology_device {
 	char name[TOPOLOGY_NAME_SIZE];
 	uint16_t vendor;
 	uint16_t device;
 	uint32_t class; /* base class, subclass and interface: 0x020000 */
 	uint32_t group;
+	char location[TOPOLOGY_LOCATION_SIZE]; /* as topology_read_location found it */
 	void *owner; /* whoever goes by this topology: its own record */
 };
 
@@ -45,6 +50,7 @@ struct topology_group {
 	/* Whether the host has EEH for its PE: the kernel gives its devices EEH files then
 	 * (eeh_sysfs_add_device). */
 	bool eeh;
+	struct topology_phb *phb; /* that it lies below; NULL where the tree shows none */
 	struct topology_device **devices; /* in order of their names */
 	size_t device_count;
 	void *owner; /* as a device's */
@@ -52,10 +58,25 @@ struct topology_group {
 
 struct topology {
 	enum host_kind kind;
-	uint64_t memory_max; /* bytes of memory; of a device tree: the sum of its memory nodes */
+	/* Bytes of memory, there now and at most: struct device_tree_memory. On a host whose tree
+	 * says nothing of it (x86, or EFI) both are what the kernel has, which is less than there
+	 * is by what it keeps for itself. */
+	uint64_t memory_installed;
+	uint64_t memory_max;
+	enum eeh_firmware eeh_firmware;
+	/* Those that the kernel found when this was read; ascending by domain. None on a host of
+	 * type1. A PHB that is plugged into a partition later isn't here, and its groups lead to
+	 * none. */
+	struct topology_phb *phbs;
+	size_t phb_count;
 	char *sysfs_root;
 	struct topology_group **groups; /* ascending id */
 	size_t group_count;
+	/* What was taken away, kept for whoever still has a pointer to it, and for its return. */
+	struct topology_group **gone_groups;
+	size_t gone_group_count;
+	struct topology_device **gone_devices;
+	size_t gone_device_count;
 };
 
 /* "powernv", "pseries", "type1": what Manager.Host says. */
@@ -71,6 +92,9 @@ struct topology *topology_free(struct topology *topology);
 struct topology_group *topology_find_group(const struct topology *topology, uint32_t id);
 struct topology_device *topology_find_device(const struct topology *topology, const char *name);
 
+/* The PHB with that PCI domain. NULL when there is none. */
+struct topology_phb *topology_find_phb(const struct topology *topology, uint32_t domain);
+
 /* The driver that a device is bound to at this moment, "" for none. */
 void topology_read_driver(const struct topology *topology, const struct topology_device *device,
 			  char ret_driver[static TOPOLOGY_DRIVER_SIZE]);
@@ -82,8 +106,6 @@ void topology_read_driver(const struct topology *topology, const struct topology
  */
 int topology_read_eeh_state(const struct topology *topology, const struct topology_group *group,
 			    uint32_t ret_words[static 2]);
-
-#define TOPOLOGY_LOCATION_SIZE 80
 
 /* Where a device is plugged in, by the location code of the nearest node of the device tree above
  * it that has one (ibm,slot-location-code, ibm,loc-code; PAPR), "" where there is none. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What is fuzzed: each function takes bytes from anywhere, and must neither crash, nor hang, nor
- * leave the files that it may write. libFuzzer drives one per program (fuzz-host,
+ * leave the files that it may write. libFuzzer drives one per program (fuzz-host, fuzz-tree,
  * fuzz-device-list, fuzz-policy, fuzz-ledger); test-fuzz drives them with bytes of its own, the
  * same each time.
  */
@@ -25,6 +25,9 @@
 
 /* A device tree, without a list and with that of powernv9. Returns 0 or the code of the refusal. */
 int fuzz_host(const uint8_t *data, size_t size, struct error *error);
+
+/* A device tree, as the host that spaprd runs on has one. Returns 0 or ERROR_KERNEL for none. */
+int fuzz_tree(const uint8_t *data, size_t size, struct error *error);
 
 /* A device list: alone, for powernv9's tree and for pseries's. Returns 0 when one of them is a
  * host. */

@@ -106,6 +106,9 @@ static void test_trees_cut_off_and_turned_over(void **state)
 		assert_int_equal(fuzz_host(host->fdt, host->fdt_size, &error), 0);
 		cut_everywhere(fuzz_host, host->fdt, host->fdt_size);
 		turn_bits(fuzz_host, host->fdt, host->fdt_size);
+		assert_int_equal(fuzz_tree(host->fdt, host->fdt_size, &error), 0);
+		cut_everywhere(fuzz_tree, host->fdt, host->fdt_size);
+		turn_bits(fuzz_tree, host->fdt, host->fdt_size);
 	}
 }
 
@@ -177,6 +180,7 @@ static size_t absurd_properties(const struct sim_builtin_host *host)
 			memcpy(copy, host->fdt, host->fdt_size);
 			make_absurd(copy, property);
 			(void)fuzz_host(copy, host->fdt_size, &error);
+			assert_int_equal(fuzz_tree(copy, host->fdt_size, &error), 0);
 			count++;
 		}
 	}
@@ -240,6 +244,7 @@ static void expect(struct tree *tree, const char *words)
 	end_node(tree);
 	end_node(tree);
 	assert_int_equal(fdt_finish(tree->fdt), 0);
+	assert_int_equal(fuzz_tree(tree->fdt, fdt_totalsize(tree->fdt), &error), 0);
 	r = fuzz_host(tree->fdt, fdt_totalsize(tree->fdt), &error);
 	assert_int_equal(r, *words ? ERROR_INVALID_ARGUMENT : 0);
 	if (!strstr(error.text, words)) {

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -66,12 +68,68 @@ static void test_maps(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+/* A folder stands for sysfs: the text goes into the file whole, and nowhere but below. */
+static void test_attributes(void **state)
+{
+	struct kernel *kernel = *state;
+	char folder[] = "/tmp/spaprd-test-XXXXXX";
+	char path[64];
+	char text[32] = "";
+	char *root = kernel->sysfs_root;
+	int fd;
+
+	assert_non_null(mkdtemp(folder));
+	kernel->sysfs_root = folder;
+	(void)snprintf(path, sizeof(path), "%s/file", folder);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(kernel_write_attribute(kernel, "file", "0001:01:00.0"), 0);
+	assert_int_equal(read(fd, text, sizeof(text)), 12);
+	assert_string_equal(text, "0001:01:00.0");
+	assert_int_equal(kernel_write_attribute(kernel, "file", ""), 0);
+	assert_int_equal(kernel_write_attribute(kernel, "other", "x"), -ENOENT);
+	assert_int_equal(kernel_write_attribute(kernel, "", "x"), -EINVAL);
+	assert_int_equal(kernel_write_attribute(kernel, "..", "x"), -EINVAL);
+	assert_int_equal(kernel_write_attribute(kernel, "../file", "x"), -EINVAL);
+	assert_int_equal(kernel_write_attribute(kernel, "a/../file", "x"), -EINVAL);
+	assert_int_equal(kernel_write_attribute(kernel, path, "x"), -EINVAL);
+	assert_int_equal(kernel_write_attribute(kernel, "..file", "x"), -ENOENT);
+	(void)close(fd);
+	(void)snprintf(path, sizeof(path), "%s/link", folder);
+	assert_int_equal(symlink("file", path), 0);
+	assert_int_equal(kernel_write_attribute(kernel, "link", "x"), -ELOOP);
+	assert_int_equal(unlink(path), 0);
+	(void)snprintf(path, sizeof(path), "%s/file", folder);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(folder), 0);
+	kernel->sysfs_root = root;
+}
+
+/* This process has a node of which nobody else knows, as long as it has. */
+static void test_holders(void **state)
+{
+	struct kernel *kernel = *state;
+	char path[] = "/tmp/spaprd-test-XXXXXX";
+	int fd = mkstemp(path);
+	pid_t pids[4];
+
+	assert_true(fd >= 0);
+	assert_int_equal(kernel_find_holders(kernel, path, pids, 4), 1);
+	assert_int_equal(pids[0], getpid());
+	assert_int_equal(kernel_find_holders(kernel, path, pids, 0), 0);
+	(void)close(fd);
+	assert_int_equal(kernel_find_holders(kernel, path, pids, 4), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(test_sysfs_root),
 		TEST(test_nodes),
 		TEST(test_maps),
+		cmocka_unit_test_setup_teardown(test_attributes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_holders, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("kernel-linux", tests, NULL, NULL);

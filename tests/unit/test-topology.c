@@ -246,10 +246,12 @@ static void test_explanation(void **state)
 	topology_explain_group(topology, topology_find_group(topology, 12), &error);
 	assert_non_null(strstr(error.text, "0001:01:00.1 is bound to e1000e: unbind it"));
 	assert_non_null(strstr(error.text, "0001:01:00.0 is bound to vfio-pci;"));
+	assert_non_null(strstr(error.text, "\"spaprctl bind 12\""));
 	(void)error_set(&error, ERROR_GROUP_NOT_VIABLE, 0, "group 3");
 	topology_explain_group(topology, topology_find_group(topology, 3), &error);
 	assert_non_null(strstr(error.text, "0000:01:00.0 has no driver"));
 	assert_non_null(strstr(error.text, "bind a device of group 3 to vfio-pci"));
+	assert_non_null(strstr(error.text, "\"spaprctl bind 3\""));
 	/* A variant of vfio-pci will do. */
 	make_link("../../../../bus/pci/drivers/mlx5_vfio_pci",
 		  "bus/pci/devices/0000:01:00.0/driver");
@@ -257,6 +259,7 @@ static void test_explanation(void **state)
 	topology_explain_group(topology, topology_find_group(topology, 3), &error);
 	assert_non_null(strstr(error.text, "0000:01:00.0 is bound to mlx5_vfio_pci"));
 	assert_null(strstr(error.text, "to vfio-pci"));
+	assert_null(strstr(error.text, "spaprctl"));
 	(void)topology_free(topology);
 }
 
