@@ -253,6 +253,51 @@ int sim_kernel_identify(struct kernel *sim, int fd, enum sim_node_kind *ret_kind
 	return r;
 }
 
+static int sim_write_attribute(struct kernel *kernel, const char *path, const char *text)
+{
+	struct sim_attribute attribute = {.path = ""};
+	struct sim_message message = {
+		.type = SIM_WRITE_ATTRIBUTE,
+		.head = &attribute,
+		.head_size = sizeof(attribute),
+		.body = text,
+		.body_size = strlen(text),
+	};
+	struct sim_answer answer = SIM_ANSWER_NONE;
+
+	if (strlen(path) >= sizeof(attribute.path)) {
+		return -ENAMETOOLONG;
+	}
+	memcpy(attribute.path, path, strlen(path));
+	return sim_client_call((struct sim_kernel *)kernel, &message, &answer);
+}
+
+static int sim_find_holders(struct kernel *kernel, const char *path, pid_t *ret_pids, size_t most)
+{
+	struct sim_message message = {
+		.type = SIM_FIND_HOLDERS,
+		.body = path,
+		.body_size = strlen(path),
+	};
+	int32_t pids[SIM_HOLDERS_MAX];
+	struct sim_answer answer = {.body = pids, .size = sizeof(pids), .fd = -1};
+	size_t count;
+	int r;
+
+	if (message.body_size == 0 || message.body_size >= SIM_PATH_SIZE) {
+		return -ENOENT;
+	}
+	r = sim_client_call((struct sim_kernel *)kernel, &message, &answer);
+	if (r < 0) {
+		return r;
+	}
+	count = MIN(answer.size / sizeof(*pids), most);
+	for (size_t i = 0; i < count; i++) {
+		ret_pids[i] = pids[i];
+	}
+	return (int)count;
+}
+
 static void sim_close(struct kernel *kernel, int fd)
 {
 	forget_fd((struct sim_kernel *)kernel, fd);
@@ -311,6 +356,8 @@ static const struct kernel_operations sim_operations = {
 	.read = sim_client_read,
 	.write = sim_client_write,
 	.open_uevents = sim_open_uevents,
+	.write_attribute = sim_write_attribute,
+	.find_holders = sim_find_holders,
 	.close = sim_close,
 	.free = sim_free,
 };

@@ -8,6 +8,7 @@
 
 #include "common/driver.h"
 #include "sim/device.h"
+#include "sim/function.h"
 #include "sim/lpar.h"
 #include "sim/model.h"
 #include "sim/tce.h"
@@ -275,8 +276,8 @@ void sim_group_update(struct sim_group *group)
 		if (device->group != (int)group->number || !model->functions[i]) {
 			continue;
 		}
-		group->has_node |= driver_is_vfio(device->driver);
-		group->viable &= driver_allows_vfio(device->driver);
+		group->has_node |= driver_is_vfio(model->functions[i]->driver);
+		group->viable &= driver_allows_vfio(model->functions[i]->driver);
 	}
 	/* vfio_device_remove_group */
 	if (had_node && !group->has_node) {

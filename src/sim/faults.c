@@ -78,7 +78,8 @@ static bool is_call(const char *operation)
 			return is_region_number(operation + strlen(transfers[i]));
 		}
 	}
-	return begins_with(operation, SIM_OPERATION_OPEN);
+	return begins_with(operation, SIM_OPERATION_OPEN) ||
+	       begins_with(operation, SIM_OPERATION_ATTRIBUTE);
 }
 
 static bool is_step(const char *operation)
@@ -104,7 +105,9 @@ static const char *find_defect(const struct sim_rule *rule)
 {
 	if (!is_known(rule->operation)) {
 		return "there is no such operation; take the name of an ioctl or of an EEH "
-		       "operation, open: and the path of a node, read:, write: or mmap: and the "
+		       "operation, open: and the path of a node, attribute: and the path of a file "
+		       "below "
+		       "sysfs, read:, write: or mmap: and the "
 		       "number of a region, or one of " SIM_STEP_USE_REGION ", " SIM_STEP_PUT_TCE
 		       " and " SIM_STEP_REMOVE_WINDOW;
 	}

@@ -15,6 +15,8 @@
 #define SIM_OPERATION_READ  "read:"
 #define SIM_OPERATION_WRITE "write:"
 #define SIM_OPERATION_MAP   "mmap:"
+/* And a path below sysfs: "attribute:bus/pci/drivers_probe". */
+#define SIM_OPERATION_ATTRIBUTE "attribute:"
 
 /* Steps inside of calls, which a rule can have go wrong where a kernel has no better answer than it
  * has: what a MAP takes a region for, each TCE that it puts, and taking a window from a PE. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/vfio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,11 @@ static int find_free_number(const struct sim_model *model, unsigned int *ret_num
 	return 0;
 }
 
+int sim_function_number(struct sim_function *function)
+{
+	return find_free_number(function->model, &function->vfio_number);
+}
+
 int sim_function_new(struct sim_model *model, const struct sim_device *device,
 		     struct sim_function **ret_function)
 {
@@ -57,6 +63,10 @@ int sim_function_new(struct sim_model *model, const struct sim_device *device,
 		.interrupts = SIM_INTERRUPTS_NONE,
 		.wakeup = -1,
 	};
+	(void)snprintf(function->driver, sizeof(function->driver), "%s", device->driver);
+	if (!sim_device_is_bridge(device)) {
+		memcpy(function->override, function->driver, sizeof(function->override));
+	}
 	if (sim_function_is_vfio(function) && find_free_number(model, &function->vfio_number) < 0) {
 		free(function);
 		return -ENOMEM;
@@ -82,7 +92,7 @@ bool sim_function_is_open(const struct sim_function *function)
 
 bool sim_function_is_vfio(const struct sim_function *function)
 {
-	return function->group && strcmp(function->device->driver, SIM_DRIVER_VFIO) == 0;
+	return function->group && strcmp(function->driver, SIM_DRIVER_VFIO) == 0;
 }
 
 bool sim_function_is_stopped(const struct sim_function *function)

@@ -35,8 +35,12 @@ struct sim_function {
 	/* low power, which VFIO_DEVICE_FEATURE asks for */
 	bool low_power;
 	int wakeup; /* eventfd, or -1 */
-	/* its removal (sim/hotplug.c) */
+	/* its driver (sim/binding.c) */
+	char driver[64];   /* empty for none */
+	char override[64]; /* driver_override; empty for none */
+	/* its removal (sim/hotplug.c), or its driver's */
 	bool leaving;
+	bool unbinding;           /* the function itself stays */
 	bool requested;           /* next_request counts */
 	uint64_t next_request;    /* milliseconds */
 	unsigned int vfio_number; /* "vfio0" in vfio-dev */
@@ -48,6 +52,9 @@ struct sim_device_file {
 
 /* Whether vfio-pci has the function, so that it can be opened. */
 bool sim_function_is_vfio(const struct sim_function *function);
+
+/* Give it the number in vfio-dev that vfio-pci's next device has. 0 or -errno. */
+int sim_function_number(struct sim_function *function);
 
 /* VFIO_DEVICE_RESET and the like: the registers are reset, config space is saved around it. 0 or
  * -EINVAL. ret_blocks may be NULL. */

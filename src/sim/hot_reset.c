@@ -139,6 +139,11 @@ int sim_function_hot_reset(struct sim_function *function, struct sim_argument *a
 		return r;
 	}
 	for (size_t i = 0; (other = sim_function_next_on_bus(function, &i));) {
+		if (other->leaving) {
+			return -EAGAIN; /* pci_bus_trylock */
+		}
+	}
+	for (size_t i = 0; (other = sim_function_next_on_bus(function, &i));) {
 		sim_function_reset_registers(other);
 		blocks = MAX(blocks, other->device->reset_milliseconds);
 	}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "sim/binding.h"
 #include "sim/function.h"
 #include "sim/uevent.h"
 
@@ -50,7 +51,7 @@ static void finish(struct sim_function *function)
 	if (had_node && !group->has_node) {
 		sim_uevent_emit_group(group, SIM_UEVENT_REMOVE);
 	}
-	if (*function->device->driver) {
+	if (*function->driver) {
 		sim_uevent_emit_pci(function, SIM_UEVENT_UNBIND);
 	}
 	sim_uevent_emit_pci(function, SIM_UEVENT_REMOVE);
@@ -69,6 +70,10 @@ int sim_hotplug_unplug(struct sim_model *model, const char *device, struct error
 	function = model->functions[index];
 	if (!function) {
 		return error_set(error, ERROR_NOT_FOUND, 0, "device %s is unplugged", device);
+	}
+	if (function->unbinding) {
+		function->unbinding = false; /* it goes altogether when its user lets go of it */
+		return 0;
 	}
 	if (function->leaving) {
 		return error_set(error, ERROR_BUSY, 0,
@@ -90,7 +95,11 @@ int sim_hotplug_unplug(struct sim_model *model, const char *device, struct error
 static bool go_on(struct sim_function *function, uint64_t now)
 {
 	if (!sim_function_is_open(function)) {
-		finish(function);
+		if (function->unbinding) {
+			sim_binding_finish(function);
+		} else {
+			finish(function);
+		}
 		return false;
 	}
 	if (!function->requested) {
@@ -125,7 +134,7 @@ static void bind_driver(struct sim_function *function)
 	struct sim_group *group = function->group;
 	bool had_node = group && group->has_node;
 
-	if (!*function->device->driver) {
+	if (!*function->driver) {
 		return;
 	}
 	if (group) {

@@ -5,7 +5,8 @@
  * Concepts
  *   unplugging  a device that is open is asked back by its request interrupt, at once and every ten
  *               seconds, and goes when its last file is closed, as the kernel's removal waits for
- *               it (vfio_unregister_group_dev). From the beginning on it can't be opened any more.
+ *               it (vfio_unregister_group_dev). From the beginning on it can't be opened or reset any
+ *               more.
  *   revoking    a group whose last vfio device goes loses its node and its container. Who has it
  *               open has an fd that answers ENODEV. When a device is plugged in again, the node is
  *               back; other than with the kernel, which makes another group then, opening it

@@ -6,8 +6,9 @@
  * (sim/tce.h) or type1 (sim/type1.h), devices (sim/device.h), EEH (sim/eeh.h), KVM (sim/kvm.h), and
  * processes' memory (sim/mm.h).
  *
- * Not modelled: node permissions, and drivers that are bound or unbound while the host runs. A TCE
- * table's memory never runs out by fragmentation.
+ * Drivers are bound and unbound by sim/binding.h.
+ *
+ * Not modelled: node permissions. A TCE table's memory never runs out by fragmentation.
  *
  * One thread at a time.
  */
@@ -39,6 +40,9 @@ struct sim_model {
 	 * device of the host that was plugged in or unplugged. */
 	void (*emit)(void *userdata, const char *uevent, size_t size);
 	void (*changed)(void *userdata, size_t device, bool present);
+	/* The same for a device's driver ("" when it has none any more), and its driver_override. */
+	void (*driver_changed)(void *userdata, size_t device, const char *driver);
+	void (*override_changed)(void *userdata, size_t device, const char *override);
 	/* The same for a PE whose state is another than before (sim_eeh_sysfs_state). */
 	void (*pe_changed)(void *userdata, uint32_t group);
 	void *userdata;

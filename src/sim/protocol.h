@@ -32,7 +32,7 @@
 #include "sim/ioctls.h"
 
 /* Raised when a layout changes. */
-#define SIM_PROTOCOL_VERSION 5
+#define SIM_PROTOCOL_VERSION 6
 
 /* More than the largest message, which is a DMA's. */
 #define SIM_MESSAGE_MAX (SIM_DMA_MAX + 4096U)
@@ -85,7 +85,18 @@ enum sim_request_type {
 	SIM_UNPLUG,      /* sim_device_request */
 	SIM_PLUG,        /* sim_device_request */
 	SIM_DUMP, /* sim_dump_request; the reply's body is a sim_dump, up to its last entry */
+	SIM_WRITE_ATTRIBUTE, /* sim_attribute, then the text */
+	SIM_FIND_HOLDERS,    /* path; the reply's body is an array of int32_t: pids */
 	SIM_REQUEST_TYPE_COUNT,
+};
+
+/* The most pids of one answer. */
+#define SIM_HOLDERS_MAX 256U
+
+#define SIM_ATTRIBUTE_PATH_SIZE 128
+
+struct sim_attribute {
+	char path[SIM_ATTRIBUTE_PATH_SIZE]; /* below sysfs; terminated */
 };
 
 struct sim_request {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 #include "common/cleanup.h"
 #include "sim/device.h"
@@ -287,6 +288,12 @@ struct simhost_operation simhost_operation_of(struct simhost *simhost,
 	if (request->head.type == SIM_OPEN && read_path(request, path)) {
 		(void)snprintf(operation.name, sizeof(operation.name), SIM_OPERATION_OPEN "%s",
 			       path);
+	} else if (request->head.type == SIM_WRITE_ATTRIBUTE) {
+		(void)snprintf(operation.name, sizeof(operation.name),
+			       SIM_OPERATION_ATTRIBUTE "%.*s",
+			       (int)strnlen((const char *)request->body,
+					    MIN(request->head.size, SIM_ATTRIBUTE_PATH_SIZE)),
+			       (const char *)request->body);
 	} else if (request->head.type == SIM_IOCTL) {
 		(void)snprintf(operation.name, sizeof(operation.name), "%s",
 			       name_ioctl(simhost, request));
@@ -350,6 +357,12 @@ static void dispatch(struct simhost *simhost, struct simhost_request *request,
 	case SIM_PLUG:
 	case SIM_DUMP:
 		simhost_handle_verb(simhost, request);
+		break;
+	case SIM_WRITE_ATTRIBUTE:
+		simhost_handle_attribute(simhost, request);
+		break;
+	case SIM_FIND_HOLDERS:
+		simhost_handle_holders(simhost, request);
 		break;
 	case SIM_RING:
 		simhost_handle_ring(simhost, request, process);

@@ -16,6 +16,7 @@
 #include "common/cleanup.h"
 #include "sim/device.h"
 #include "sim/eeh.h"
+#include "sim/function.h"
 #include "sim/hotplug.h"
 #include "sim/simhost_private.h"
 #include "sim/sysfs.h"
@@ -247,9 +248,8 @@ static struct simhost_deferred *new_deferred(struct simhost *simhost,
 	return deferred;
 }
 
-/* Put a request off. Returns false when that can't be done. */
-static bool defer_request(struct simhost *simhost, struct simhost_request *request,
-			  uint32_t milliseconds)
+bool simhost_put_off(struct simhost *simhost, struct simhost_request *request,
+		     uint32_t milliseconds)
 {
 	struct simhost_deferred *deferred =
 		new_deferred(simhost, request, milliseconds, request->body, request->head.size);
@@ -326,7 +326,7 @@ static void receive_request(struct simhost *simhost, struct simhost_connection *
 		milliseconds = sim_faults_take_delay(&simhost->faults, operation.name);
 		request.result = sim_faults_take_result(&simhost->faults, operation.name);
 	}
-	if (milliseconds == 0 || !defer_request(simhost, &request, milliseconds)) {
+	if (milliseconds == 0 || !simhost_put_off(simhost, &request, milliseconds)) {
 		simhost_handle_request(simhost, &request);
 	}
 }
@@ -438,6 +438,23 @@ static void handle_device_changed(void *userdata, size_t device, bool present)
 	simhost_names_update(simhost->names, simhost->model);
 }
 
+static void handle_driver_changed(void *userdata, size_t device, const char *driver)
+{
+	struct simhost *simhost = userdata;
+	const struct sim_function *function = simhost->model->functions[device];
+
+	(void)sim_sysfs_bind(simhost->sysfs_root, simhost->host, device, driver,
+			     function->vfio_number, function->leaving);
+	simhost_names_update(simhost->names, simhost->model);
+}
+
+static void handle_override_changed(void *userdata, size_t device, const char *override)
+{
+	struct simhost *simhost = userdata;
+
+	(void)sim_sysfs_write_override(simhost->sysfs_root, simhost->host, device, override);
+}
+
 /* Files stay as they are written: so each change is. */
 static void handle_pe_changed(void *userdata, uint32_t group)
 {
@@ -467,6 +484,8 @@ static int make_model(struct simhost *simhost)
 	if (r == 0) {
 		simhost->model->emit = handle_uevent;
 		simhost->model->changed = handle_device_changed;
+		simhost->model->driver_changed = handle_driver_changed;
+		simhost->model->override_changed = handle_override_changed;
 		simhost->model->pe_changed = handle_pe_changed;
 		simhost->model->userdata = simhost;
 	}

@@ -101,6 +101,7 @@ struct simhost_request {
 	const uint8_t *body;
 	struct simhost_fds fds; /* what is left is closed when the request is done */
 	int result;             /* that a rule has it answer instead of being carried out, or 0 */
+	bool again;             /* it was begun before, and waits for what it began */
 };
 
 struct simhost_deferred {
@@ -151,6 +152,10 @@ void simhost_answer_later(struct simhost *simhost, struct simhost_request *reque
 			  uint32_t milliseconds, struct sim_reply reply, const void *body,
 			  size_t size, int fd);
 
+/* Have it handled again after so many milliseconds. Whether that can be. */
+bool simhost_put_off(struct simhost *simhost, struct simhost_request *request,
+		     uint32_t milliseconds);
+
 /* Let the timer look whether something goes on by itself. */
 void simhost_wake(struct simhost *simhost);
 
@@ -173,13 +178,17 @@ void simhost_handle_request(struct simhost *simhost, struct simhost_request *req
 /* The operation that a request is, for the rules: "open:/dev/vfio/vfio"; empty for those that have
  * no name, and when there are no rules. */
 struct simhost_operation {
-	char name[sizeof(SIM_OPERATION_OPEN) + SIM_PATH_SIZE];
+	char name[sizeof(SIM_OPERATION_ATTRIBUTE) + SIM_PATH_SIZE];
 };
 struct simhost_operation simhost_operation_of(struct simhost *simhost,
 					      const struct simhost_request *request);
 
 /* Do the same with one of the verbs from SIM_FAIL_NEXT on (verbs.c). */
 void simhost_handle_verb(struct simhost *simhost, struct simhost_request *request);
+
+/* Do the same with those about sysfs and its devices' users (attributes.c). */
+void simhost_handle_attribute(struct simhost *simhost, struct simhost_request *request);
+void simhost_handle_holders(struct simhost *simhost, struct simhost_request *request);
 
 /* Do the same with one of the calls on a node that is open (calls.c). */
 void simhost_handle_ioctl(struct simhost *simhost, struct simhost_request *request,

@@ -45,22 +45,52 @@ static unsigned int vfio_number(const struct sim_host *host, size_t index)
 	return number;
 }
 
-static void add_driver(struct sysfs_builder *builder, const struct sim_host *host, size_t index,
-		       const char *directory)
+static void add_driver(struct sysfs_builder *builder, const struct sim_device *device,
+		       const char *name, unsigned int number, const char *directory)
 {
-	const struct sim_device *device = &host->devices[index];
-	struct sysfs_path driver = sysfs_path(PCI_DRIVERS "/%s", device->driver);
+	struct sysfs_path driver = sysfs_path(PCI_DRIVERS "/%s", name);
 
-	if (*device->driver == '\0') {
+	if (*name == '\0') {
 		return;
 	}
-	add_driver_directory(builder, device->driver);
+	add_driver_directory(builder, name);
 	sysfs_add_link(builder, directory, "driver", driver.text);
 	sysfs_add_link(builder, driver.text, device->name, directory);
-	if (has_vfio(device)) {
-		sysfs_add_directory(
-			builder,
-			sysfs_path("%s/vfio-dev/vfio%u", directory, vfio_number(host, index)).text);
+	if (strcmp(name, SIM_DRIVER_VFIO) == 0) {
+		sysfs_add_directory(builder,
+				    sysfs_path("%s/vfio-dev/vfio%u", directory, number).text);
+	}
+}
+
+/* The name of the driver that the tree says a device has; "" for none. */
+static struct sysfs_path driver_in_tree(const struct sysfs_builder *builder,
+					const struct sim_host *host,
+					const struct sim_device *device)
+{
+	struct sysfs_path link = sysfs_path("%s/driver", sysfs_device_path(host, device).text);
+	struct sysfs_path target;
+	ssize_t length = readlinkat(builder->root, link.text, target.text, sizeof(target.text) - 1);
+	const char *slash;
+
+	if (length < 0) {
+		return sysfs_path("%s", "");
+	}
+	target.text[length] = '\0';
+	slash = strrchr(target.text, '/');
+	return sysfs_path("%s", slash ? slash + 1 : target.text);
+}
+
+static void remove_driver(struct sysfs_builder *builder, const char *root,
+			  const struct sim_host *host, const struct sim_device *device)
+{
+	struct sysfs_path path = sysfs_device_path(host, device);
+	struct sysfs_path driver = driver_in_tree(builder, host, device);
+
+	if (*driver.text != '\0') {
+		sysfs_remove(builder,
+			     sysfs_path(PCI_DRIVERS "/%s/%s", driver.text, device->name).text);
+		sysfs_remove(builder, sysfs_path("%s/driver", path.text).text);
+		sysfs_remove_tree(root, sysfs_path("%s/vfio-dev", path.text).text);
 	}
 }
 
@@ -181,7 +211,8 @@ static void add_device(struct sysfs_builder *builder, const struct sim_host *hos
 	struct sysfs_path path = sysfs_device_path(host, &host->devices[index]);
 
 	sysfs_add_device_files(builder, host, index);
-	add_driver(builder, host, index, path.text);
+	add_driver(builder, &host->devices[index], host->devices[index].driver,
+		   vfio_number(host, index), path.text);
 	add_membership(builder, host, &host->devices[index], path.text);
 }
 
@@ -294,6 +325,12 @@ static bool is_there(const struct sysfs_builder *builder, const struct sim_devic
 	return faccessat(builder->root, link.text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+static void remove_vfio_node(struct sysfs_builder *builder, const char *root, int group)
+{
+	sysfs_remove(builder, sysfs_path(CLASS_VFIO "/%d", group).text);
+	sysfs_remove_tree(root, sysfs_path(VIRTUAL_VFIO "/%d", group).text);
+}
+
 /* What the group has left, when the device is gone. */
 static void leave_group(struct sysfs_builder *builder, const char *root,
 			const struct sim_host *host, int group)
@@ -307,12 +344,12 @@ static void leave_group(struct sysfs_builder *builder, const char *root,
 
 		if (other->group == group && is_there(builder, other)) {
 			any = true;
-			node = node || has_vfio(other);
+			node = node || strcmp(driver_in_tree(builder, host, other).text,
+					      SIM_DRIVER_VFIO) == 0;
 		}
 	}
 	if (!node) {
-		sysfs_remove(builder, sysfs_path(CLASS_VFIO "/%d", group).text);
-		sysfs_remove_tree(root, sysfs_path(VIRTUAL_VFIO "/%d", group).text);
+		remove_vfio_node(builder, root, group);
 	}
 	/* pnv_ioda_release_pe; a pseries group is its PHB's. */
 	if (!any && host->platform != SIM_PSERIES) {
@@ -335,10 +372,7 @@ static void remove_device(struct sysfs_builder *builder, const char *root,
 		}
 	}
 	sysfs_remove(builder, sysfs_path(SYSFS_PCI_DEVICES "/%s", device->name).text);
-	if (*device->driver != '\0') {
-		sysfs_remove(builder,
-			     sysfs_path(PCI_DRIVERS "/%s/%s", device->driver, device->name).text);
-	}
+	remove_driver(builder, root, host, device);
 	if (*iommu.text != '\0') {
 		sysfs_remove(builder, sysfs_path("%s/%s", iommu.text, device->name).text);
 	}
@@ -378,6 +412,52 @@ int sim_sysfs_add_device(const char *root, const struct sim_host *host, size_t i
 	if (!is_there(&builder, &host->devices[index])) {
 		add_device(&builder, host, index);
 	}
+	return builder.error;
+}
+
+/* -- drivers -- */
+
+int sim_sysfs_bind(const char *root, const struct sim_host *host, size_t index, const char *driver,
+		   unsigned int vfio_number, bool node_stays)
+{
+	cleanup(cleanup_fd) int directory = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct sysfs_builder builder = {.root = directory, .error = 0};
+	const struct sim_device *device = &host->devices[index];
+	struct sysfs_path path = sysfs_device_path(host, device);
+
+	if (directory < 0) {
+		return -errno;
+	}
+	remove_driver(&builder, root, host, device);
+	if (device->group != SIM_NO_GROUP && !node_stays) {
+		leave_group(&builder, root, host, device->group);
+	}
+	add_driver(&builder, device, driver, vfio_number, path.text);
+	sysfs_remove(&builder, sysfs_path("%s/uevent", path.text).text);
+	sysfs_add_device_uevent(&builder, host, index, driver);
+	if (device->group != SIM_NO_GROUP && strcmp(driver, SIM_DRIVER_VFIO) == 0) {
+		struct sysfs_path node = sysfs_path(CLASS_VFIO "/%d", device->group);
+
+		if (faccessat(directory, node.text, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+			add_vfio_node(&builder, device->group);
+		}
+	}
+	return builder.error;
+}
+
+int sim_sysfs_write_override(const char *root, const struct sim_host *host, size_t index,
+			     const char *override)
+{
+	cleanup(cleanup_fd) int directory = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct sysfs_builder builder = {.root = directory, .error = 0};
+	struct sysfs_path path = sysfs_device_path(host, &host->devices[index]);
+
+	if (directory < 0) {
+		return -errno;
+	}
+	sysfs_remove(&builder, sysfs_path("%s/" SYSFS_OVERRIDE, path.text).text);
+	sysfs_add_text(&builder, path.text, SYSFS_OVERRIDE, "%s\n",
+		       *override != '\0' ? override : "(null)");
 	return builder.error;
 }
 

@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "sim/host.h"
 
 /* Make the tree below $XDG_RUNTIME_DIR or /tmp and return the path of its root, which stands for
@@ -25,6 +27,16 @@ char *sim_sysfs_free(char *root);
  */
 int sim_sysfs_remove_device(const char *root, const struct sim_host *host, size_t index);
 int sim_sysfs_add_device(const char *root, const struct sim_host *host, size_t index);
+
+/* Show that a device has another driver now, or none (""); its group's node comes and goes with it,
+ * unless it stays for a device that is still open. The number is that in vfio-dev, if the driver is
+ * vfio-pci. 0 or -errno. */
+int sim_sysfs_bind(const char *root, const struct sim_host *host, size_t index, const char *driver,
+		   unsigned int vfio_number, bool node_stays);
+
+/* What driver_override reads as; "" for none. 0 or -errno. */
+int sim_sysfs_write_override(const char *root, const struct sim_host *host, size_t index,
+			     const char *override);
 
 /* Write a device's eeh_pe_state: what firmware says (EEH_STATE_*), and the kernel's own flags of
  * the PE (EEH_PE_*). Nothing on a host without EEH. 0 or -errno. */

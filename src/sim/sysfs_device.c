@@ -328,13 +328,13 @@ static void put_node(struct uevent *uevent, const void *fdt, const char *path)
 	put_aliases(uevent, fdt, path);
 }
 
-static void add_uevent(const struct device_directory *directory)
+static void add_uevent(const struct device_directory *directory, const char *driver)
 {
 	const struct sim_device *device = directory->device;
 	struct uevent uevent = {.used = 0};
 
-	if (*device->driver != '\0') {
-		put(&uevent, "DRIVER=%s\n", device->driver);
+	if (*driver != '\0') {
+		put(&uevent, "DRIVER=%s\n", driver);
 	}
 	if (device->of_path) {
 		put_node(&uevent, directory->host->fdt, device->of_path);
@@ -345,6 +345,19 @@ static void add_uevent(const struct device_directory *directory)
 	    device->subsystem_device, device->name);
 	put(&uevent, "MODALIAS=%s\n", modalias(device).text);
 	sysfs_add_text(directory->builder, directory->path.text, "uevent", "%s", uevent.text);
+}
+
+void sysfs_add_device_uevent(struct sysfs_builder *builder, const struct sim_host *host,
+			     size_t index, const char *driver)
+{
+	const struct device_directory directory = {
+		.builder = builder,
+		.host = host,
+		.device = &host->devices[index],
+		.path = sysfs_device_path(host, &host->devices[index]),
+	};
+
+	add_uevent(&directory, driver);
 }
 
 /* links */
@@ -389,7 +402,7 @@ void sysfs_add_device_files(struct sysfs_builder *builder, const struct sim_host
 	add_bus_numbers(&directory);
 	add_eeh(&directory);
 	add_resources(&directory);
-	add_uevent(&directory);
+	add_uevent(&directory, directory.device->driver);
 	add_links(&directory);
 	sysfs_add_bytes(builder, directory.path.text, "config", 0644, directory.device->config,
 			directory.device->config_size);

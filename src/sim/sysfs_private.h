@@ -17,6 +17,10 @@
 void sysfs_add_device_files(struct sysfs_builder *builder, const struct sim_host *host,
 			    size_t index);
 
+/* Its uevent file, which must not be there. */
+void sysfs_add_device_uevent(struct sysfs_builder *builder, const struct sim_host *host,
+			     size_t index, const char *driver);
+
 /* "devices/pci0000:00/0000:00:00.0/0000:01:00.0" */
 struct sysfs_path sysfs_device_path(const struct sim_host *host, const struct sim_device *device);
 

@@ -110,7 +110,7 @@ void sim_uevent_emit_pci(const struct sim_function *function, enum sim_uevent ac
 	begin(&uevent, action, path, "pci");
 	/* At all other times it has none, or no more. */
 	if (action == SIM_UEVENT_BIND) {
-		add(&uevent, "DRIVER=%s", device->driver);
+		add(&uevent, "DRIVER=%s", function->driver);
 	}
 	if (device->of_path) {
 		add_of_node(&uevent, device->of_path);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What an open device of a simulated host answers: information, resets, features. The numbers were
  * measured on an emulated POWER9 host. */
+#include "sim/function.h"
 #include "sim_device_fixture.h"
 
 #define GROUP_TWO_FUNCTIONS "/dev/vfio/3"
@@ -284,12 +285,14 @@ static void test_hot_reset_of_two_functions(void **state)
 {
 	struct fixture *fixture = *state;
 	int index = sim_host_find_device(fixture->host, "0003:01:00.1");
-	const char *driver = fixture->host->devices[index].driver;
+	char *driver = fixture->model->functions[index]->driver;
+	char before[sizeof(fixture->model->functions[index]->driver)];
 	union hot_reset_info info;
 	struct sim_node nodes[4];
 	struct opened card;
 
-	fixture->host->devices[index].driver = SIM_DRIVER_VFIO;
+	memcpy(before, driver, sizeof(before));
+	(void)snprintf(driver, sizeof(before), "%s", SIM_DRIVER_VFIO);
 	sim_group_update(&fixture->model->groups[3]);
 	card = open_all(fixture, GROUP_TWO_FUNCTIONS, "0003:01:00.0", VFIO_SPAPR_TCE_v2_IOMMU);
 	nodes[0] = nodes[1] = nodes[2] = nodes[3] = card.group;
@@ -300,7 +303,7 @@ static void test_hot_reset_of_two_functions(void **state)
 	assert_int_equal(get_hot_reset_info(fixture, card.device, 20, &info), -ENOSPC);
 	assert_int_equal(info.head.count, 2);
 	assert_int_equal(hot_reset(fixture, card.device, 16, 1, (int32_t[]){0}, nodes), 0);
-	fixture->host->devices[index].driver = driver;
+	memcpy(driver, before, sizeof(before));
 	assert_int_equal(hot_reset(fixture, card.device, 16, 1, (int32_t[]){0}, nodes), -EINVAL);
 	close_all(&card);
 	sim_group_update(&fixture->model->groups[3]);

@@ -221,6 +221,7 @@ static void test_open_device_is_asked_back(void **state)
 	int bell = new_eventfd();
 
 	assert_int_equal(set_eventfd(fixture, device, REQ, 0, bell), 0);
+	assert_int_equal(value_ioctl(fixture, device, VFIO_DEVICE_RESET, 0), 0);
 	listen_to(fixture, &told);
 	assert_int_equal(sim_hotplug_unplug(fixture->model, EDU, NULL), 0);
 	assert_int_equal(rings(bell), 1);
@@ -230,6 +231,7 @@ static void test_open_device_is_asked_back(void **state)
 	/* All that has gone is its place in the class. */
 	assert_int_equal(told.count, 1);
 	assert_int_equal(open_device(fixture, fixture->group, EDU, &again, NULL), -ENODEV);
+	assert_int_equal(value_ioctl(fixture, device, VFIO_DEVICE_RESET, 0), -EAGAIN);
 	assert_int_equal(get_status(fixture, fixture->group), 0);
 	assert_int_equal(set_irqs(fixture, device, NONE | TRIGGER, REQ, 0, 1, NULL), 0);
 	assert_int_equal(rings(bell), 1);
