@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "common/clock.h"
+#include "common/trace.h"
 #include "eeh/state.h"
 #include "vfio/device.h"
 #include "vfio/refusal.h"
@@ -99,6 +100,33 @@ uint32_t pe_read_number(const struct pe_target *target)
 	return r >= 0 ? (uint32_t)r : PE_NUMBER_UNKNOWN;
 }
 
+int pe_check_thawed(const struct pe_target *target, const struct container *container,
+		    const char *device, struct error *error)
+{
+	struct vfio_eeh_pe_op op = {.argsz = sizeof(op), .op = VFIO_EEH_PE_GET_STATE};
+	int r;
+
+	if (!container->capabilities.eeh || container->group_count > 1) {
+		return 0;
+	}
+	r = kernel_ioctl(target->kernel, target->container_fd, VFIO_EEH_PE_OP, &op);
+	if (r > 0) {
+		return error_set(error, ERROR_FROZEN, 0,
+				 "the PE of group %" PRIu32
+				 " is in state %d, and to open or close device %s would thaw it; "
+				 "recover it first",
+				 target->group->number, r, device);
+	}
+	/* What has no PE can't be frozen. */
+	if (r < 0 && r != -ENODEV) {
+		return error_set(error, ERROR_KERNEL, -r,
+				 "the kernel doesn't tell the state of the PE of group %" PRIu32
+				 ", and to open or close device %s would thaw it if it is frozen",
+				 target->group->number, device);
+	}
+	return 0;
+}
+
 void pe_look_at_devices(const struct pe_target *target, uint32_t *ret_devices, uint32_t *ret_silent)
 {
 	uint32_t devices = 0;
@@ -128,6 +156,7 @@ static int run(const struct pe_target *target, const struct worker_operate_pe *r
 	int r = kernel_ioctl(target->kernel, target->container_fd, VFIO_EEH_PE_OP, &op);
 	uint64_t end = clock_nanoseconds();
 
+	trace_eeh_operate(target->group->number, operation->op, r);
 	if (r != 0) {
 		return refusal_set(error, operation->refusals, r, "%s the PE of group %" PRIu32,
 				   operation->name, target->group->number);

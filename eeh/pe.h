@@ -14,6 +14,7 @@
 #include "common/error.h"
 #include "common/worker_protocol.h"
 #include "host/kernel.h"
+#include "vfio/container.h"
 #include "vfio/group.h"
 
 /* What an operation is about; nothing of it is owned. */
@@ -37,6 +38,15 @@ int pe_operate(const struct pe_target *target, const struct worker_operate_pe *r
 
 /* GET_STATE alone: a PE_NUMBER_*, PE_NUMBER_UNKNOWN when it fails. */
 uint32_t pe_read_number(const struct pe_target *target);
+
+/*
+ * Whether a device of the group may be opened or closed without thawing its PE behind everybody's
+ * back (eeh_dev_open, eeh_dev_release; field note H45). `container` is the target's. In one of
+ * several groups it can't be asked whose state it is (H42), and without EEH there is nothing to
+ * ask. ERROR_FROZEN, ERROR_KERNEL
+ */
+int pe_check_thawed(const struct pe_target *target, const struct container *container,
+		    const char *device, struct error *error);
 
 /* See whether all open devices answer (device_answers): how many there are and how many don't. */
 void pe_look_at_devices(const struct pe_target *target, uint32_t *ret_devices,

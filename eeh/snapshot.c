@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/pci_regs.h>
+#include <linux/vfio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "eeh/capability.h"
 #include "eeh/msix_table.h"
+#include "vfio/irq.h"
 
 /* Of the command register all that a program can set; the rest is of times before PCI Express. */
 #define COMMAND_KEPT                                                           \
@@ -447,6 +449,28 @@ static int put_back_table(const struct device *device, const struct snapshot *sn
 	return r > 0 ? 0 : write_table(device, snapshot, error);
 }
 
+/* Before the kernel writes the MSI-X table: kernels before 5.9 don't look whether they can. */
+static int decode_memory(const struct device *device, const struct snapshot *snapshot,
+			 struct error *error)
+{
+	struct kept decodes = command_of(snapshot);
+
+	decodes.mask = PCI_COMMAND_MEMORY;
+	decodes.value = PCI_COMMAND_MEMORY;
+	return put_back(device, &decodes, error);
+}
+
+/* The kernel writes the table of messages that are wired here, with addresses of its own. */
+static int put_back_interrupts(struct device *device, const struct snapshot *snapshot,
+			       struct error *error)
+{
+	int r = irq_is_wired(device, VFIO_PCI_MSIX_IRQ_INDEX)
+			? decode_memory(device, snapshot, error)
+			: put_back_table(device, snapshot, error);
+
+	return r ? r : device_rewire(device, error);
+}
+
 static int put_back_all(const struct device *device, const struct kept_list *list,
 			int (*one)(const struct device *device, const struct kept *kept,
 				   struct error *error),
@@ -463,7 +487,7 @@ static int put_back_all(const struct device *device, const struct kept_list *lis
 }
 
 /* All but the command register, by which the device begins to work. */
-static int prepare(const struct device *device, const struct snapshot *snapshot,
+static int prepare(struct device *device, const struct snapshot *snapshot,
 		   const struct kept_list *list, struct error *error)
 {
 	int r = wake(device, snapshot, error);
@@ -472,7 +496,7 @@ static int prepare(const struct device *device, const struct snapshot *snapshot,
 		r = put_back_all(device, list, put_back, error);
 	}
 	if (r == 0) {
-		r = put_back_table(device, snapshot, error);
+		r = put_back_interrupts(device, snapshot, error);
 	}
 	return r ? r : put_back_all(device, list, check, error);
 }
@@ -485,7 +509,7 @@ int snapshot_restore(struct device *device, struct error *error)
 	int r;
 
 	if (!snapshot) {
-		return 0;
+		return device_rewire(device, error);
 	}
 	if (!device_answers(device)) {
 		return error_set(error, ERROR_KERNEL, 0,

@@ -5,8 +5,9 @@
  * there when the host found the device), and the MSI-X table, which lies in a BAR.
  *
  * Only what vfio-pci lets a program write can be put back (vfio_pci_config.c). It doesn't let MSI
- * and MSI-X be enabled: who uses them has to disable and enable them by VFIO_DEVICE_SET_IRQS after
- * a reset, and the kernel writes the table again then.
+ * and MSI-X be enabled: they have to be disabled and enabled by VFIO_DEVICE_SET_IRQS after a reset,
+ * and the kernel writes the table again then. That is done for interrupts that are wired here
+ * (vfio/irq.h); who has set them with the device's fd has to do it by itself.
  */
 #pragma once
 
@@ -32,10 +33,12 @@ int snapshot_take(struct device *device, struct worker_registers *ret_registers,
 		  struct error *error);
 
 /*
- * Put back what differs, the command register last. The MSI-X table is written only while memory
- * decoding is on, each vector masked until it is whole, and not at all where MSI-X is enabled: then
- * the kernel has written a newer one. Without a snapshot nothing happens.
- * ERROR_KERNEL names the register that could not be written, or that reads otherwise afterwards.
+ * Put back what differs, the command register last, and wire interrupts again (device_rewire). The
+ * MSI-X table of others is written only while memory decoding is on, each vector masked until it is
+ * whole, and not at all where MSI-X is enabled: then the kernel has written a newer one. Without a
+ * snapshot only interrupts are wired.
+ * ERROR_KERNEL names the register that could not be written, or that reads otherwise afterwards;
+ * and what device_rewire answers.
  */
 int snapshot_restore(struct device *device, struct error *error);
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <linux/vfio.h>
 
+#include "common/trace.h"
 #include "common/worker_protocol.h"
 
 const struct refusal tce_set_iommu_refusals[] = {
@@ -166,6 +167,7 @@ static int ask_map(struct tce *tce, struct tce_window *window, struct range iova
 
 	window->second_used |= second;
 	r = kernel_ioctl(tce->container.kernel, tce->container.fd, VFIO_IOMMU_MAP_DMA, &map);
+	trace_map(iova.start, iova.size, address, flags, r);
 	if (r == 0 && second) {
 		window->leaf_there = true;
 		window->rehearsal_left = false;
@@ -183,6 +185,7 @@ static int ask_unmap(struct tce *tce, struct tce_window *window, struct range io
 	int r = kernel_ioctl(tce->container.kernel, tce->container.fd, VFIO_IOMMU_UNMAP_DMA,
 			     &unmap);
 
+	trace_unmap(iova.start, iova.size, r);
 	if (r == -EINVAL && container_has_lost_groups(&tce->container)) {
 		r = 0;
 	}
@@ -450,6 +453,18 @@ int tce_unmap(struct container *container, struct range iova, struct error *erro
 	r = ask_unmap(tce, window, iova);
 	return r != 0 ? refusal_set(error, unmap_refusals, r, "unmap %s", range_format(iova).text)
 		      : 0;
+}
+
+int tce_settle(struct container *container, struct error *error)
+{
+	struct tce *tce = tce_of(container);
+
+	if (tce->windows.default_pending && !tce->version->is_ready(tce)) {
+		return error_set(error, ERROR_MEMORY_UNKNOWN, 0, "make the default window %s: %s",
+				 range_format(tce->windows.default_window.range).text,
+				 tce->version->not_ready);
+	}
+	return window_set_settle(&tce->windows, true, error);
 }
 
 /* accounting */

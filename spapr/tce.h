@@ -128,6 +128,7 @@ void tce_set_up_windows(struct tce *tce, const struct table_rules *rules);
 int tce_map(struct container *container, const struct window *window, struct range iova,
 	    void *address, uint32_t prot, struct error *error);
 int tce_unmap(struct container *container, struct range iova, struct error *error);
+int tce_settle(struct container *container, struct error *error);
 uint64_t tce_locked_bytes(const struct container *container);
 uint64_t tce_pending_bytes(const struct container *container);
 uint64_t tce_leaked_bytes(const struct container *container);

@@ -167,6 +167,7 @@ static const struct container_operations tce_v1_operations = {
 	.window_remove = tce_v1_window_remove,
 	.map = tce_map,
 	.unmap = tce_unmap,
+	.settle = tce_settle,
 	.locked_bytes = tce_v1_locked_bytes,
 	.pending_bytes = tce_pending_bytes,
 	.leaked_bytes = tce_leaked_bytes,

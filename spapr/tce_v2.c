@@ -99,6 +99,7 @@ static const struct container_operations tce_v2_operations = {
 	.window_remove = tce_v2_window_remove,
 	.map = tce_map,
 	.unmap = tce_unmap,
+	.settle = tce_settle,
 	.locked_bytes = tce_locked_bytes,
 	.pending_bytes = tce_pending_bytes,
 	.leaked_bytes = tce_leaked_bytes,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/trace.h"
 #include "vfio/identity.h"
 
 static int check_container(struct kernel *kernel, int fd, struct error *error)
@@ -72,6 +73,8 @@ static int set_kind(struct kernel *kernel, const struct container_kind *const *k
 		r = kernel_ioctl_value(kernel, request->container_fd, VFIO_SET_IOMMU,
 				       kinds[i]->extension);
 		if (r == 0) {
+			trace_container_open(request->id, kinds[i]->iommu_type,
+					     request->container_fd);
 			*ret_kind = kinds[i];
 			return 0;
 		}
@@ -278,6 +281,7 @@ void container_done(struct container *container)
 		group_done(&container->groups[--container->group_count]);
 	}
 	if (container->kernel) {
+		trace_container_close(container->id);
 		container->fd = kernel_close(container->kernel, container->fd);
 	}
 }

@@ -208,6 +208,13 @@ struct container_operations {
 	int (*check_unmap)(const struct container *container, struct range iova,
 			   struct error *error);
 
+	/*
+	 * Have the kernel make what the next map would: the table of the default window, which
+	 * others can't use before (spapr/kvm.h). That locks pending_bytes. NULL: there is nothing
+	 * of that kind. ERROR_MEMORY_UNKNOWN (it wants memory first), ERROR_TABLE_MEMORY, …
+	 */
+	int (*settle)(struct container *container, struct error *error);
+
 	/* Memory locked for the windows (and by start), by the kernel's own arithmetic; and what
 	 * the next map will lock in addition, for tables that are still to be made. */
 	uint64_t (*locked_bytes)(const struct container *container);
@@ -392,6 +399,11 @@ static inline int container_unmap(struct container *container, struct range iova
 				  struct error *error)
 {
 	return container->operations->unmap(container, iova, error);
+}
+
+static inline int container_settle(struct container *container, struct error *error)
+{
+	return container->operations->settle ? container->operations->settle(container, error) : 0;
 }
 
 static inline uint64_t container_locked_bytes(const struct container *container)

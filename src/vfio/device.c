@@ -10,7 +10,10 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/trace.h"
+#include "vfio/irq.h"
 #include "vfio/refusal.h"
+#include "vfio/region.h"
 
 /* What a register reads as where nobody answers. */
 #define NO_ANSWER UINT32_MAX
@@ -24,74 +27,75 @@ static const struct refusal open_refusals[] = {
 	{0, ERROR_NONE, NULL},
 };
 
-/* vfio_pci_ioctl_get_region_info */
-static const struct refusal region_refusals[] = {
+/* vfio_pci_ioctl_get_info */
+static const struct refusal info_refusals[] = {
 	{ENODEV, ERROR_NOT_FOUND, "the device is gone"},
 	{0, ERROR_NONE, NULL},
 };
 
-/* vfio_pci_set_ctx_trigger_single, eventfd_ctx_fdget */
-static const struct refusal event_refusals[] = {
-	{EINVAL, ERROR_INVALID_ARGUMENT, "the fd for the error interrupt is no eventfd"},
-	{EBADF, ERROR_INVALID_ARGUMENT, "the fd for the error interrupt is no eventfd"},
-	{ENODEV, ERROR_NOT_FOUND, "the device is gone"},
-	{0, ERROR_NONE, NULL},
-};
-
-static int find_config(struct device *device, struct error *error)
+static int read_info(struct device *device, struct error *error)
 {
-	struct vfio_region_info info = {
-		.argsz = sizeof(info),
-		.index = VFIO_PCI_CONFIG_REGION_INDEX,
-	};
-	int r = kernel_ioctl(device->kernel, device->fd, VFIO_DEVICE_GET_REGION_INFO, &info);
+	struct vfio_device_info info = {.argsz = sizeof(info)};
+	int r = kernel_ioctl(device->kernel, device->fd, VFIO_DEVICE_GET_INFO, &info);
 
 	if (r != 0) {
-		return refusal_set(error, region_refusals, r, "find the config space of device %s",
-				   device->name);
+		return refusal_set(error, info_refusals, r, "ask what device %s is", device->name);
 	}
-	if (info.size < PCI_STD_HEADER_SIZEOF) {
+	if (!(info.flags & VFIO_DEVICE_FLAGS_PCI)) {
 		return error_set(error, ERROR_UNSUPPORTED, 0,
-				 "device %s has 0x%" PRIx64
-				 " bytes of config space, so it is no PCI device",
-				 device->name, (uint64_t)info.size);
+				 "device %s is no PCI device (flags 0x%" PRIx32 ")", device->name,
+				 info.flags);
 	}
-	device->config_offset = info.offset;
-	device->config_size = info.size;
+	device->flags = info.flags;
+	device->region_numbers = info.num_regions;
+	device->irq_numbers = info.num_irqs;
 	return 0;
 }
 
-/* Only PCI Express devices have it (vfio_pci_ioctl_get_irq_info). */
-static bool has_error_interrupt(const struct device *device)
+static int find_config(struct device *device, struct error *error)
 {
-	struct vfio_irq_info info = {.argsz = sizeof(info), .index = VFIO_PCI_ERR_IRQ_INDEX};
+	struct region *region = NULL;
+	int r = region_find(device, VFIO_PCI_CONFIG_REGION_INDEX, &region, NULL);
 
-	return kernel_ioctl(device->kernel, device->fd, VFIO_DEVICE_GET_IRQ_INFO, &info) == 0 &&
-	       info.count > 0 && (info.flags & VFIO_IRQ_INFO_EVENTFD);
+	if (r != 0 || region->size < PCI_STD_HEADER_SIZEOF) {
+		return error_set(error, ERROR_UNSUPPORTED, 0,
+				 "device %s has 0x%" PRIx64
+				 " bytes of config space, so it is no PCI device",
+				 device->name, region ? region->size : 0);
+	}
+	device->config_offset = region->offset;
+	device->config_size = region->size;
+	return 0;
 }
 
-static int listen_to_errors(struct device *device, int event, struct error *error)
+/* All that is known of the device from now on. */
+static int describe(struct device *device, struct error *error)
 {
-	union {
-		struct vfio_irq_set set;
-		unsigned char bytes[sizeof(struct vfio_irq_set) + sizeof(int32_t)];
-	} argument = {
-		.set = {.argsz = sizeof(argument),
-			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = VFIO_PCI_ERR_IRQ_INDEX,
-			.count = 1},
-	};
-	int32_t number = event;
-	int r;
+	int r = read_info(device, error);
 
-	if (event < 0 || !has_error_interrupt(device)) {
+	if (r == 0) {
+		r = regions_read(device, device->region_numbers, error);
+	}
+	if (r == 0) {
+		r = find_config(device, error);
+	}
+	return r ? r : irqs_read(device, device->irq_numbers, error);
+}
+
+/* The event is taken. Only PCI Express devices have the error interrupt, and kernels before 4.0 not
+ * the other one (vfio_pci_ioctl_get_irq_info). */
+static int listen_to(struct device *device, uint32_t index, int *event, struct error *error)
+{
+	int fd = steal_fd(event);
+
+	if (fd < 0) {
 		return 0;
 	}
-	memcpy(argument.bytes + sizeof(argument.set), &number, sizeof(number));
-	r = kernel_ioctl(device->kernel, device->fd, VFIO_DEVICE_SET_IRQS, &argument);
-	return r != 0 ? refusal_set(error, event_refusals, r, "have device %s tell of its errors",
-				    device->name)
-		      : 0;
+	if (!irq_find(device, index)) {
+		(void)fd_close(fd);
+		return 0;
+	}
+	return irq_set(device, index, 0, &fd, 1, error);
 }
 
 static int open_fd(struct device *device, int group_fd, struct error *error)
@@ -110,30 +114,39 @@ static void cleanup_device(struct device **device)
 	(void)device_close(*device);
 }
 
-int device_open(struct kernel *kernel, int group_fd, const char *name, int error_event,
+static void cleanup_events(struct device_events *events)
+{
+	cleanup_fd(&events->error);
+	cleanup_fd(&events->request);
+}
+
+int device_open(struct kernel *kernel, int group_fd, const char *name, struct device_events events,
 		struct device **ret_device, struct error *error)
 {
+	cleanup(cleanup_events) struct device_events left = events;
 	cleanup(cleanup_device) struct device *device = calloc(1, sizeof(*device));
 	int r;
 
 	if (!device) {
-		(void)fd_close(error_event);
 		return error_set(error, ERROR_KERNEL, ENOMEM, "no memory for device %s", name);
 	}
 	device->kernel = kernel;
 	device->fd = -1;
-	device->error_event = error_event;
 	strncpy(device->name, name, sizeof(device->name) - 1);
 	r = open_fd(device, group_fd, error);
 	if (r == 0) {
-		r = find_config(device, error);
+		r = describe(device, error);
 	}
 	if (r == 0) {
-		r = listen_to_errors(device, error_event, error);
+		r = listen_to(device, VFIO_PCI_ERR_IRQ_INDEX, &left.error, error);
+	}
+	if (r == 0) {
+		r = listen_to(device, VFIO_PCI_REQ_IRQ_INDEX, &left.request, error);
 	}
 	if (r) {
 		return r;
 	}
+	trace_device_open(device->name, device->flags, device->region_numbers, device->irq_numbers);
 	*ret_device = steal_pointer(device);
 	return 0;
 }
@@ -144,11 +157,23 @@ struct device *device_close(struct device *device)
 		if (device->free_snapshot) {
 			(void)device->free_snapshot(device->snapshot);
 		}
+		regions_done(device);
 		device->fd = kernel_close(device->kernel, device->fd);
-		device->error_event = fd_close(device->error_event);
+		irqs_done(device);
+		trace_device_close(device->name);
 		free(device);
 	}
 	return NULL;
+}
+
+bool device_reset_works(const struct device *device)
+{
+	return device->flags & VFIO_DEVICE_FLAGS_RESET;
+}
+
+int device_rewire(struct device *device, struct error *error)
+{
+	return irq_rewire(device, error);
 }
 
 static bool is_in_config(const struct device *device, uint64_t offset, size_t size)
@@ -166,22 +191,30 @@ static int moved_all(ssize_t moved, size_t size)
 
 int device_read_config(const struct device *device, uint64_t offset, void *data, size_t size)
 {
+	int r;
+
 	if (!is_in_config(device, offset, size)) {
 		return -EINVAL;
 	}
-	return moved_all(
+	r = moved_all(
 		kernel_read(device->kernel, device->fd, device->config_offset + offset, data, size),
 		size);
+	trace_config_read(device->name, offset, (uint32_t)size, r);
+	return r;
 }
 
 int device_write_config(const struct device *device, uint64_t offset, const void *data, size_t size)
 {
+	int r;
+
 	if (!is_in_config(device, offset, size)) {
 		return -EINVAL;
 	}
-	return moved_all(kernel_write(device->kernel, device->fd, device->config_offset + offset,
-				      data, size),
-			 size);
+	r = moved_all(kernel_write(device->kernel, device->fd, device->config_offset + offset, data,
+				   size),
+		      size);
+	trace_config_write(device->name, offset, (uint32_t)size, r);
+	return r;
 }
 
 /* Not by its ids: vfio-pci answers for those itself (init_pci_cap_basic_perm), whatever state the

@@ -16,36 +16,66 @@
 #include "common/worker_protocol.h"
 #include "host/kernel.h"
 
+struct irq;
+struct region;
 struct snapshot;
 
 struct device {
 	struct device *next;   /* of the group's */
 	struct kernel *kernel; /* not owned */
 	char name[WORKER_DEVICE_NAME_SIZE];
-	int fd;          /* owned */
-	int error_event; /* an eventfd that the ERR interrupt rings, owned; or -1 */
+	int fd;         /* owned */
+	uint32_t flags; /* VFIO_DEVICE_FLAGS_* */
+	/* As the kernel numbers them, with those that the device doesn't have. */
+	uint32_t region_numbers;
+	uint32_t irq_numbers;
+	struct region *regions; /* vfio/region.h, owned */
+	uint32_t region_count;
+	struct irq *irqs; /* vfio/irq.h, owned */
+	uint32_t irq_count;
 	/* The region of its config space, PCI. */
 	uint64_t config_offset;
 	uint64_t config_size;
-	bool quiesced;             /* device_quiesce has changed something */
-	struct snapshot *snapshot; /* owned, eeh/snapshot.h; NULL: none was taken */
+	bool quiesced;                   /* device_quiesce has changed something */
+	enum worker_reset_way reset_way; /* of the reset that is under way (vfio/reset.h) */
+	struct snapshot *snapshot;       /* owned, eeh/snapshot.h; NULL: none was taken */
 	struct snapshot *(*free_snapshot)(struct snapshot *snapshot);
 };
 
+/* Eventfds that a device rings from its opening on; -1: none. */
+struct device_events {
+	int error;   /* the error interrupt: PCI Express told of an error */
+	int request; /* the kernel wants the device back: it is unbound or unplugged */
+};
+
+#define DEVICE_EVENTS_NONE ((struct device_events){.error = -1, .request = -1})
+
 /*
- * Open a device of a group: blocks for up to seconds, since it is reset. error_event is taken in
- * any case (-1: none); a device without the ERR interrupt goes without.
+ * Open a device of a group, and read what regions and interrupts it has: blocks for up to seconds,
+ * since it is reset. The events are taken in any case; a device without such an interrupt goes
+ * without.
  *
  * ERROR_NOT_FOUND         the group has no device of that name
- * ERROR_INVALID_ARGUMENT  error_event is no eventfd
+ * ERROR_INVALID_ARGUMENT  an event is no eventfd
  * ERROR_UNSUPPORTED       it is no PCI device
  * ERROR_GROUP_BUSY, ERROR_KERNEL
  */
-int device_open(struct kernel *kernel, int group_fd, const char *name, int error_event,
+int device_open(struct kernel *kernel, int group_fd, const char *name, struct device_events events,
 		struct device **ret_device, struct error *error);
 
 /* Takes NULL, returns NULL. May reset the device. */
 struct device *device_close(struct device *device);
+
+/* Whether VFIO_DEVICE_RESET does something: the kernel knows a way to reset the function alone. */
+bool device_reset_works(const struct device *device);
+
+/*
+ * After a reset, which may have taken MSI and MSI-X enable and the MSI-X table behind the kernel's
+ * back (that of its PE does; eeh_reset_device): make again what irq_set has wired. The device has
+ * to answer. A device without such wiring is left alone. What irq_set answers (vfio/irq.h); then it
+ * can be tried again.
+ */
+int device_rewire(struct device *device, struct error *error);
 
 /* Config space, little-endian. 0 or -errno; a short read or write is -EIO, one past the end
  * -EINVAL.

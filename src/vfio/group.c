@@ -6,6 +6,7 @@
 #include <linux/vfio.h>
 #include <string.h>
 
+#include "common/trace.h"
 #include "vfio/device.h"
 #include "vfio/refusal.h"
 
@@ -69,6 +70,7 @@ int group_attach(struct group *group, int container_fd, struct error *error)
 		return r;
 	}
 	r = kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_SET_CONTAINER, &container_fd);
+	trace_group_attach(group->number, container_fd, r);
 	if (r != 0) {
 		return refusal_set(error, attach_refusals, r, "attach group %" PRIu32,
 				   group->number);
@@ -111,7 +113,7 @@ void group_go_on(struct group *group)
 
 /* Before devices are closed: without the reset's end their BARs are not there, and a kernel that
  * switches MSI-X off for the last user would write to one. */
-static void end_reset(struct group *group)
+void group_end_reset(struct group *group)
 {
 	struct vfio_eeh_pe_op op = {.argsz = sizeof(op), .op = VFIO_EEH_PE_RESET_DEACTIVATE};
 
@@ -123,7 +125,7 @@ static void end_reset(struct group *group)
 
 void group_close_devices(struct group *group)
 {
-	end_reset(group);
+	group_end_reset(group);
 	while (group->devices) {
 		struct device *device = group->devices;
 
@@ -151,6 +153,7 @@ int group_detach(struct group *group, struct error *error)
 	/* The kernel lets no group go that has a device open (container_users). */
 	group_close_devices(group);
 	r = kernel_ioctl(group->kernel, group->fd, VFIO_GROUP_UNSET_CONTAINER, NULL);
+	trace_group_detach(group->number, r);
 	/* Groups whose devices are gone have left already. What hasn't would leave when its fd is
 	 * closed, behind the back of those who put right what its leaving has cleared. */
 	if (r != 0 && r != -ENODEV && !(r == -EINVAL && has_left(group))) {

@@ -11,9 +11,16 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "common/worker_protocol.h"
 #include "host/kernel.h"
 
 struct device;
+
+/* What keeps a group from being let go. */
+struct group_obstacle {
+	char device[WORKER_DEVICE_NAME_SIZE];
+	char why[WORKER_REASON_SIZE]; /* "": nothing */
+};
 
 struct group {
 	struct kernel *kernel;
@@ -26,6 +33,8 @@ struct group {
 	 * config space is blocked, for the next owner, too (eeh_pe_reset). */
 	bool reset_asserted;
 	bool balloon_allowed; /* all its devices cope with memory that a balloon takes away */
+	bool stopped;         /* its devices are, by the last group_stop (vfio/reset.h) */
+	struct group_obstacle obstacle; /* of the last group_stop */
 	/* Open ones (vfio/device.h), owned: they are closed before the group leaves its container.
 	 */
 	struct device *devices;
@@ -63,6 +72,9 @@ int group_detach(struct group *group, struct error *error);
 
 /* Leave the container and close the fd, whatever the kernel says. Takes GROUP_NULL. */
 void group_done(struct group *group);
+
+/* End a reset of its PE that is asserted, if one is. */
+void group_end_reset(struct group *group);
 
 /* End a reset that is asserted, and close its devices that are open here. Blocks for seconds: the
  * last close of each resets it. */

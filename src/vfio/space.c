@@ -34,23 +34,66 @@ void space_remove_sections(const struct space *space, struct container *containe
 	}
 }
 
-void space_close_container(struct space *space, struct container *container)
+/* Take everything of the space out of a container, as far as possible. */
+static void empty_container(struct space *space, struct container *container)
 {
 	container_quiesce(container);
 	(void)space_unmap_container(space, container, true, NULL);
 	if (space_remove_windows(space, container)) {
 		space_remove_sections(space, container);
 	}
+}
+
+void space_close_container(struct space *space, struct container *container)
+{
+	empty_container(space, container);
 	space_free_container(space, container);
+}
+
+void space_unlink_container(struct space *space, unsigned int index)
+{
+	space->container_count--;
+	for (; index < space->container_count; index++) {
+		space->containers[index] = space->containers[index + 1];
+	}
+}
+
+/* Those of its groups that can be let go. */
+static void let_others_go(struct container *container)
+{
+	for (unsigned int i = container->group_count; i-- > 0;) {
+		if (container->groups[i].obstacle.why[0] == '\0') {
+			(void)container_leave(container, container->groups[i].number, NULL, NULL);
+		}
+	}
+}
+
+/* A container with a group that is kept stays, empty: without windows its devices reach nothing. */
+static void close_containers(struct space *space)
+{
+	for (unsigned int i = space->container_count; i-- > 0;) {
+		struct container *container = space->containers[i];
+
+		empty_container(space, container);
+		if (space_keeps(container)) {
+			let_others_go(container);
+		} else {
+			space_unlink_container(space, i);
+			space_free_container(space, container);
+		}
+	}
 }
 
 void space_close(struct space *space)
 {
+	struct container *container;
 	struct mapping mapping;
+	unsigned int index = 0;
 
-	while (space->container_count > 0) {
-		space_close_container(space, space->containers[--space->container_count]);
+	while ((container = space_next_to_stop(space, &index))) {
+		space_stop_container(space, container);
 	}
+	close_containers(space);
 	space->window_count = 0;
 	while (ledger_next(space->ledger, 0, &mapping)) {
 		(void)ledger_erase(space->ledger, mapping.iova);
@@ -65,6 +108,9 @@ struct space *space_free(struct space *space)
 {
 	if (space) {
 		space_close(space);
+		while (space->container_count > 0) {
+			space_free_container(space, space->containers[--space->container_count]);
+		}
 		(void)ledger_free(space->ledger);
 		free(space);
 	}

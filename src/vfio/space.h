@@ -36,6 +36,13 @@
 struct device;
 struct space;
 
+/* What became of one device of space_reset. */
+struct space_reset {
+	const struct device *device;
+	enum worker_reset_way way;
+	struct error error; /* of WORKER_RESET_FAILED */
+};
+
 /* What a space is made with. */
 struct space_settings {
 	struct kernel *kernel; /* not owned; outlives the space */
@@ -64,10 +71,38 @@ int space_new(const struct space_settings *settings, struct space **ret_space);
 struct space *space_free(struct space *space);
 
 /*
- * Unmap, remove windows, unregister memory and let the groups go, all at once and as far as
- * possible. The space is empty afterwards. No change is under way. Blocks.
+ * Stop the devices that are open (group_stop, vfio/reset.h), unmap, remove windows, unregister
+ * memory and let the groups go, all at once and as far as possible. No change is under way and no
+ * group is held. Blocks. The space is empty afterwards, but for groups whose devices could not be
+ * stopped: each is kept, with its container and its devices, but no windows (space_next_kept).
  */
 void space_close(struct space *space);
+
+/*
+ * The part of it that takes long, for other threads, one for each container: nothing else is done
+ * with the space meanwhile. The next container from *index (0 at first) on that has devices which
+ * are to be stopped, or NULL.
+ */
+struct container *space_next_to_stop(const struct space *space, unsigned int *index);
+void space_stop_container(const struct space *space, struct container *container);
+
+/* After space_close: the groups that are kept, by number from 0 in *index; NULL after the last. Its
+ * `obstacle` says why. */
+const struct group *space_next_kept(const struct space *space, unsigned int *index);
+
+/*
+ * Try to stop a kept group again, or give it up `anyway`, and close its devices: on any thread,
+ * with nothing else done to the space. After 0 comes space_let_go. ERROR_NOT_FOUND,
+ * ERROR_QUARANTINED
+ */
+int space_stop_again(struct space *space, uint32_t group, bool anyway, struct error *error);
+
+/* Let it go. ERROR_BUSY: another program has a device of it open, and another group of its
+ * container is kept. */
+int space_let_go(struct space *space, uint32_t group, struct error *error);
+
+/* The same for all that space_stop_again has stopped. */
+void space_let_stopped_go(struct space *space);
 
 /* Holds for what comes after it. */
 void space_set_policy(struct space *space, const struct space_policy *policy);
@@ -219,6 +254,31 @@ int space_check_alone(const struct space_hold *hold, struct error *error);
 /* A device that is open, of a group that is here; or NULL. */
 const struct device *space_find_device(const struct space *space, uint32_t group, const char *name);
 
+/*
+ * A device that is open, to be operated on by the thread that owns the space, until that does
+ * something else.
+ * ERROR_NOT_FOUND (the group is not here, or the device is not open), ERROR_BUSY (the group is held
+ * or leaving, or a reset of its PE is asserted)
+ */
+int space_use_device(const struct space *space, uint32_t group, const char *name,
+		     struct device **ret_device, struct error *error);
+
+/* Hold all groups, or none: for resets, which may hit several. ERROR_BUSY */
+int space_hold_all(struct space *space, struct error *error);
+void space_release_all(struct space *space);
+
+/*
+ * Reset a device that is open: device_reset (vfio/reset.h). Held are all groups, or with a hold only
+ * that one, which is the device's: then nothing of another group is touched. ERROR_NOT_FOUND
+ */
+int space_reset_device(struct space *space, const struct space_hold *hold, uint32_t group,
+		       const char *name, struct error *error);
+
+/* Reset all devices that are open, which are no bus masters afterwards, and tell of each. All
+ * groups are held. */
+void space_reset(struct space *space, void (*tell)(void *userdata, const struct space_reset *reset),
+		 void *userdata);
+
 /* For the thread that owns the space. */
 void space_release_group(struct space *space, const struct space_hold *hold);
 
@@ -251,7 +311,8 @@ struct space_outcome {
 
 /*
  * Each begin either returns 0 with a change, or fails with nothing changed. After begin, call
- * space_change_work once, on any thread, and space_change_finish once it has returned.
+ * space_change_work, on any thread, and once it has returned space_change_advance; as long as that
+ * says so, both again. Then space_change_finish.
  */
 
 struct space_attach {
@@ -277,16 +338,35 @@ int space_attach_begin(struct space *space, const struct space_attach *request,
 		       struct space_change **ret_change, struct error *error);
 
 /*
- * Detach a group; its open devices are closed. The last one of a container takes the container
- * along; when one of several leaves, what that clears is mapped again as policy allows, before
- * anything else is done. What can't be is taken out of all containers, and the outcome tells how
- * many. ERROR_NOT_FOUND, ERROR_BUSY (a group of the container is held; or another program has a
- * device of it open, and others stay in the container), ERROR_MEMORY_IN_USE (mappings exist, and it
- * is the last group, or policy doesn't allow to clear those of the groups that stay). Where finish
- * answers one of these, for one of several groups, its devices are closed nevertheless.
+ * Detach a group; its open devices are stopped (group_stop, vfio/reset.h) and closed. The last one
+ * of a container takes the container along; when one of several leaves, what that clears is mapped
+ * again as policy allows, before anything else is done. What can't be is taken out of all
+ * containers, and the outcome tells how many. ERROR_NOT_FOUND, ERROR_BUSY (a group of the container
+ * is held; or another program has a device of it open, and others stay in the container),
+ * ERROR_QUARANTINED (a device could not be stopped: nothing is taken from it, and the group stays
+ * as it is), ERROR_MEMORY_IN_USE (mappings exist, and it is the last group, or policy doesn't allow
+ * to clear those of the groups that stay). Where finish answers one of these, for one of several
+ * groups, its devices are closed nevertheless.
  */
 int space_detach_begin(struct space *space, uint32_t group, struct space_change **ret_change,
 		       struct error *error);
+
+/* A group that is taken away, though its owner has not let go of it. */
+struct space_take {
+	uint32_t group;
+	bool only_if_gone; /* if the kernel has taken it out of its container already */
+};
+
+/*
+ * Detach a group by force. What is mapped when the last container goes is unmapped and out of the
+ * ledger, and the outcome tells how many mappings are lost so; the mappings of groups that share
+ * its container are made again, whatever policy says of that. Other containers are not touched.
+ * ERROR_NOT_FOUND, ERROR_BUSY (a group of the container is held; or another program has a device of
+ * it open, and others stay in the container: it leaves when that is closed), ERROR_GROUP_BUSY (it
+ * is there, and was to be taken only if it is gone)
+ */
+int space_take_begin(struct space *space, const struct space_take *take,
+		     struct space_change **ret_change, struct error *error);
 
 /*
  * Add a section. The fd stays the caller's. An identity section is mapped as soon as it is there,
@@ -305,6 +385,10 @@ int space_memory_remove_begin(struct space *space, uint32_t id, struct space_cha
 /* The part that takes long. It can't be interrupted. */
 void space_change_work(struct space_change *change);
 
-/* Complete the change, or undo it if a part failed, and free it. 0 or a code. */
+/* The part in between, which doesn't take long. Whether there is more work. */
+bool space_change_advance(struct space_change *change);
+
+/* Complete the change, or undo it if a part failed, and free it. 0 or a code. Work that is left it
+ * does itself. */
 int space_change_finish(struct space_change *change, struct space_outcome *ret_outcome,
 			struct error *error);

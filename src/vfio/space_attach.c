@@ -312,45 +312,87 @@ int space_finish_attach(struct space_change *change, struct space_outcome *ret_o
 
 /* Leaving */
 
-/* The last group of a container: what is mapped goes at once, so that Maps meanwhile needn't know
- * of it. */
-static int begin_last(struct space_change *change, unsigned int index, struct error *error)
+/* What is mapped where the last group leaves needs another container. */
+static int check_last(const struct space_change *change, struct error *error)
 {
-	struct space *space = change->space;
-	struct container *container = space->containers[index];
+	const struct space *space = change->space;
+	const struct container *container = change->container;
 	/* Identity sections wait for the next container. */
 	uint64_t mappings = ledger_count(space->ledger) - space_identity_count(space);
-	int r;
 
-	if (space->container_count == 1 && mappings > 0) {
+	if (space->container_count == 1 && mappings > 0 && !change->forced) {
 		return error_set(error, ERROR_MEMORY_IN_USE, 0,
 				 "%s is the last one, and %" PRIu64
 				 " mappings exist; unmap them first",
 				 container_groups_format(container).text, mappings);
 	}
+	return 0;
+}
+
+/* The last group of a container: what is mapped goes at once, so that Maps meanwhile needn't know
+ * of it. */
+static int take_apart(struct space_change *change, struct error *error)
+{
+	static const struct range all = {0, UINT64_MAX};
+	struct space *space = change->space;
+	struct container *container = change->container;
+	unsigned int index = 0;
+	int r = check_last(change, error);
+
+	if (r) {
+		return r;
+	}
 	container_quiesce(container);
-	r = space_unmap_container(space, container, false, error);
+	r = space_unmap_container(space, container, change->forced, error);
 	if (r) {
 		container_go_on(container);
 		name_container(error, "container", container);
 		return r;
 	}
 	change->windows_left = !space_remove_windows(space, container);
-	space->container_count--;
-	for (; index < space->container_count; index++) {
-		space->containers[index] = space->containers[index + 1];
-	}
+	(void)space_find_group(space, change->group, &index);
+	space_unlink_container(space, index);
 	if (space->container_count == 0) {
 		space->window_count = 0;
 		space_identity_leave_all(space);
+		change->lost = ledger_count(space->ledger);
+		space_forget_mappings(space, all);
 	}
 	return 0;
 }
 
-static int check_clearing(const struct space *space, const struct container *container,
-			  uint32_t group, struct error *error)
+/* Its devices are stopped before anything is taken from them; meanwhile nothing else is done with
+ * it. */
+static void begin_stop(struct space_change *change, struct group *group)
 {
-	if (space->policy.replay_shared) {
+	group_quiesce(group);
+	group->held = true;
+	change->stopping = group;
+	change->space->leaving = change->container;
+}
+
+static int begin_last(struct space_change *change, struct error *error)
+{
+	struct container *container = change->container;
+	int r;
+
+	if (!container->groups[0].devices) {
+		return take_apart(change, error);
+	}
+	r = check_last(change, error);
+	if (r == 0) {
+		begin_stop(change, &container->groups[0]);
+	}
+	return r;
+}
+
+static int check_clearing(const struct space_change *change, struct error *error)
+{
+	const struct space *space = change->space;
+	const struct container *container = change->container;
+	uint32_t group = change->group;
+
+	if (space->policy.replay_shared || change->forced) {
 		return 0;
 	}
 	return error_set(error, ERROR_MEMORY_IN_USE, 0,
@@ -406,7 +448,7 @@ static int leave(struct space_change *change, struct error *error)
 	struct space *space = change->space;
 	struct container *container = change->container;
 	bool clears = container->capabilities.leaving_clears && ledger_count(space->ledger) > 0;
-	int r = clears ? check_clearing(space, container, change->group, error) : 0;
+	int r = clears ? check_clearing(change, error) : 0;
 
 	if (r) {
 		return r;
@@ -438,17 +480,26 @@ static int begin_leave(struct space_change *change, struct error *error)
 	}
 	/* What leaving is going to be refused for is better known before they are closed. */
 	r = container->capabilities.leaving_clears && ledger_count(space->ledger) > 0
-		    ? check_clearing(space, container, change->group, error)
+		    ? check_clearing(change, error)
 		    : 0;
 	if (r == 0) {
-		change->devices = steal_pointer(group->devices);
-		space->leaving = container;
+		begin_stop(change, group);
 	}
 	return r;
 }
 
-int space_detach_begin(struct space *space, uint32_t group, struct space_change **ret_change,
-		       struct error *error)
+static int check_gone(const struct container *container, uint32_t group, struct error *error)
+{
+	if (group_is_gone(&container->groups[container_group_index(container, group)])) {
+		return 0;
+	}
+	return error_set(error, ERROR_GROUP_BUSY, 0,
+			 "group %" PRIu32 " is in container %" PRIu32 " as ever", group,
+			 container->id);
+}
+
+static int begin_detach(struct space *space, uint32_t group, const struct space_take *take,
+			struct space_change **ret_change, struct error *error)
 {
 	cleanup(cleanup_free) struct space_change *change = NULL;
 	unsigned int index = 0;
@@ -458,15 +509,19 @@ int space_detach_begin(struct space *space, uint32_t group, struct space_change 
 	if (r) {
 		return r;
 	}
+	change->forced = take != NULL;
 	change->group = group;
 	change->container = space_find_group(space, group, &index);
 	if (!change->container) {
 		return error_set(error, ERROR_NOT_FOUND, 0,
 				 "group %" PRIu32 " is not attached to this address space", group);
 	}
-	r = space_check_not_held(change->container, group, error);
+	r = take && take->only_if_gone ? check_gone(change->container, group, error) : 0;
 	if (r == 0) {
-		r = change->container->group_count == 1 ? begin_last(change, index, error)
+		r = space_check_not_held(change->container, group, error);
+	}
+	if (r == 0) {
+		r = change->container->group_count == 1 ? begin_last(change, error)
 							: begin_leave(change, error);
 	}
 	if (r) {
@@ -476,37 +531,71 @@ int space_detach_begin(struct space *space, uint32_t group, struct space_change 
 	return 0;
 }
 
-/* Those of the group that leaves several, or all of the container's. */
-static void close_devices(struct space_change *change)
+int space_detach_begin(struct space *space, uint32_t group, struct space_change **ret_change,
+		       struct error *error)
 {
-	struct group leaving = {.devices = change->devices};
+	return begin_detach(space, group, NULL, ret_change, error);
+}
 
-	change->devices = NULL;
-	group_close_devices(&leaving);
-	for (unsigned int i = 0; !change->linked && i < change->container->group_count; i++) {
-		group_close_devices(&change->container->groups[i]);
+int space_take_begin(struct space *space, const struct space_take *take,
+		     struct space_change **ret_change, struct error *error)
+{
+	return begin_detach(space, take->group, take, ret_change, error);
+}
+
+static void work_stop(struct space_change *change)
+{
+	struct group *group = change->stopping;
+
+	change->code = space_stop_group(change->container, group, &change->error);
+	if (change->code == 0 && change->linked) {
+		group_close_devices(group);
 	}
 }
 
 void space_work_detach(struct space_change *change)
 {
-	close_devices(change);
+	if (change->stopping) {
+		work_stop(change);
+		return;
+	}
+	for (unsigned int i = 0; !change->linked && i < change->container->group_count; i++) {
+		group_close_devices(&change->container->groups[i]);
+	}
 	/* The group's leaving releases what is left, in the right order: windows, then memory. */
 	if (!change->linked && !change->windows_left) {
 		space_remove_sections(change->space, change->container);
 	}
 }
 
+bool space_advance_detach(struct space_change *change)
+{
+	struct group *group = change->stopping;
+
+	if (!group) {
+		return false;
+	}
+	change->stopping = NULL;
+	change->space->leaving = NULL;
+	group->held = false;
+	if (change->code == 0) {
+		change->code = change->linked ? leave(change, &change->error)
+					      : take_apart(change, &change->error);
+	}
+	if (change->code) {
+		/* It may be used again, and may be stopped another time. */
+		group->stopped = false;
+		memset(&group->obstacle, 0, sizeof(group->obstacle));
+	}
+	return change->code == 0 && !change->linked;
+}
+
 int space_finish_detach(struct space_change *change, struct space_outcome *ret_outcome,
 			struct error *error)
 {
-	if (change->space->leaving) {
-		int r = leave(change, error);
-
-		change->space->leaving = NULL;
-		if (r) {
-			return r;
-		}
+	(void)error; /* it is the change's */
+	if (change->code) {
+		return change->code;
 	}
 	*ret_outcome = (struct space_outcome){
 		.container_id = change->container->id,

@@ -47,12 +47,20 @@ void space_change_work(struct space_change *change)
 	}
 }
 
+bool space_change_advance(struct space_change *change)
+{
+	return change->kind == CHANGE_DETACH && space_advance_detach(change);
+}
+
 int space_change_finish(struct space_change *change, struct space_outcome *ret_outcome,
 			struct error *error)
 {
 	struct space_outcome outcome = {.section = NULL};
 	int r = 0;
 
+	while (space_change_advance(change)) {
+		space_change_work(change);
+	}
 	change->space->changing = false;
 	if (change->code && error) {
 		*error = change->error;

@@ -57,6 +57,29 @@ int space_check_alone(const struct space_hold *hold, struct error *error)
 	return check_alone(hold->container, hold->group->number, error);
 }
 
+static int check_free(const struct space *space, const struct container *container,
+		      const struct group *group, struct error *error)
+{
+	if (group->held) {
+		return error_set(error, ERROR_BUSY, 0,
+				 "an operation on group %" PRIu32
+				 " is under way; wait until it is done",
+				 group->number);
+	}
+	if (container == space->leaving) {
+		return error_set(error, ERROR_BUSY, 0,
+				 "a group is leaving container %" PRIu32 " of group %" PRIu32,
+				 container->id, group->number);
+	}
+	return 0;
+}
+
+static int not_here(uint32_t group, struct error *error)
+{
+	return error_set(error, ERROR_NOT_FOUND, 0,
+			 "group %" PRIu32 " is not attached to this address space", group);
+}
+
 int space_hold_group(struct space *space, uint32_t group, enum space_hold_kind kind,
 		     struct space_hold *ret_hold, struct error *error)
 {
@@ -66,24 +89,16 @@ int space_hold_group(struct space *space, uint32_t group, enum space_hold_kind k
 	int r;
 
 	if (!container) {
-		return error_set(error, ERROR_NOT_FOUND, 0,
-				 "group %" PRIu32 " is not attached to this address space", group);
+		return not_here(group, error);
 	}
 	r = kind == HOLD_GROUP ? 0 : check_alone(container, group, error);
 	if (r) {
 		return r;
 	}
 	held = &container->groups[container_group_index(container, group)];
-	if (held->held) {
-		return error_set(error, ERROR_BUSY, 0,
-				 "an operation on group %" PRIu32
-				 " is under way; wait until it is done",
-				 group);
-	}
-	if (container == space->leaving) {
-		return error_set(error, ERROR_BUSY, 0,
-				 "a group is leaving container %" PRIu32 " of group %" PRIu32,
-				 container->id, group);
+	r = check_free(space, container, held, error);
+	if (r) {
+		return r;
 	}
 	held->held = true;
 	container->holds++;
@@ -101,10 +116,46 @@ const struct device *space_find_device(const struct space *space, uint32_t group
 	unsigned int index = 0;
 	const struct container *container = space_find_group(space, group, &index);
 
-	return container
+	/* Those of a group that leaves are about to be closed. */
+	return container && container != space->leaving
 		       ? group_find_device(
 				 &container->groups[container_group_index(container, group)], name)
 		       : NULL;
+}
+
+int space_use_device(const struct space *space, uint32_t group, const char *name,
+		     struct device **ret_device, struct error *error)
+{
+	unsigned int index = 0;
+	const struct container *container = space_find_group(space, group, &index);
+	const struct group *used;
+	struct device *device;
+	int r;
+
+	if (!container) {
+		return not_here(group, error);
+	}
+	used = &container->groups[container_group_index(container, group)];
+	r = check_free(space, container, used, error);
+	if (r) {
+		return r;
+	}
+	if (used->reset_asserted) {
+		return error_set(
+			error, ERROR_BUSY, 0,
+			"a reset of the PE of group %" PRIu32
+			" is asserted, and its devices have no registers meanwhile; end it "
+			"first",
+			group);
+	}
+	device = group_find_device(used, name);
+	if (!device) {
+		return error_set(error, ERROR_NOT_FOUND, 0,
+				 "device %s of group %" PRIu32 " is not open; open it first", name,
+				 group);
+	}
+	*ret_device = device;
+	return 0;
 }
 
 void space_release_group(struct space *space, const struct space_hold *hold)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/worker_protocol.h"
+#include "vfio/reset.h"
 #include "vfio/space.h"
 
 struct space {
@@ -55,8 +56,9 @@ struct space_change {
 	struct section *section;     /* arriving or leaving */
 	bool linked;                 /* it is: a group joined it, or left it to the others */
 	bool windows_left;           /* in the container detached */
+	bool forced;                 /* detached, whatever the owner thinks of that */
 	uint32_t group;              /* detached */
-	struct device *devices;      /* of a group that leaves several, to be closed */
+	struct group *stopping;      /* whose devices are to be stopped before it leaves, or NULL */
 	uint64_t replayed;           /* of the outcome */
 	uint64_t lost;
 	int code;           /* of work */
@@ -76,6 +78,7 @@ void space_work_attach(struct space_change *change);
 int space_finish_attach(struct space_change *change, struct space_outcome *ret_outcome,
 			struct error *error);
 void space_work_detach(struct space_change *change);
+bool space_advance_detach(struct space_change *change);
 int space_finish_detach(struct space_change *change, struct space_outcome *ret_outcome,
 			struct error *error);
 void space_work_memory(struct space_change *change);
@@ -236,6 +239,18 @@ int space_check_not_held(const struct container *container, uint32_t group, stru
  * ERROR_WINDOW_START (one is outside the ranges), ERROR_PAGE_SIZE */
 int space_check_windows(const struct space *space, const struct container *container,
 			struct error *error);
+
+/* It doesn't count any more. */
+void space_unlink_container(struct space *space, unsigned int index);
+
+/* Whether a group of it is kept (group->obstacle). */
+bool space_keeps(const struct container *container);
+
+/* group_stop (vfio/reset.h), without touching any other group. */
+int space_stop_group(struct container *container, struct group *group, struct error *error);
+
+/* Let go of the first groups that space_hold_all holds. */
+void space_release_first(struct space *space, unsigned int count);
 
 /* Take everything of the space out of a container, as far as possible, and free it. */
 void space_close_container(struct space *space, struct container *container);

@@ -196,7 +196,6 @@ void fake_device_init(struct fake_device *fake)
 		.kernel = &fake->kernel,
 		.name = "0001:01:00.0",
 		.fd = FD,
-		.error_event = -1,
 		.config_offset = CONFIG_BEGIN,
 		.config_size = FAKE_CONFIG_SIZE,
 	};

@@ -22,14 +22,18 @@
 /* What the kernel answers, and what became of it. */
 struct host {
 	struct kernel kernel;
-	int open;   /* the result; 0: an fd */
-	int region; /* likewise */
+	int open; /* the result; 0: an fd */
+	int info; /* likewise */
+	uint32_t flags;
+	int region;
 	uint64_t config_size;
 	int irq_info;
 	uint32_t irq_count;
 	int set_irqs;
 	int unset;
 	int event; /* that was set */
+	int set_request;
+	int request_event;
 	unsigned int opened;
 	unsigned int closed;
 	unsigned int closed_before_unset;
@@ -41,22 +45,47 @@ struct host {
 	unsigned int writes;
 };
 
+static int answer_info(const struct host *host, struct vfio_device_info *info)
+{
+	assert_int_equal(info->argsz, sizeof(*info));
+	info->flags = host->flags;
+	info->num_regions = VFIO_PCI_NUM_REGIONS;
+	info->num_irqs = VFIO_PCI_NUM_IRQS;
+	return host->info;
+}
+
+/* There is config space and nothing else. */
 static int answer_region(const struct host *host, struct vfio_region_info *info)
 {
 	assert_int_equal(info->argsz, sizeof(*info));
-	assert_int_equal(info->index, VFIO_PCI_CONFIG_REGION_INDEX);
+	assert_in_range(info->index, 0, VFIO_PCI_NUM_REGIONS - 1);
+	if (info->index != VFIO_PCI_CONFIG_REGION_INDEX) {
+		return -EINVAL;
+	}
 	info->offset = CONFIG_OFFSET;
 	info->size = host->config_size;
 	return host->region;
+}
+
+static int answer_irq(const struct host *host, struct vfio_irq_info *info)
+{
+	assert_in_range(info->index, 0, VFIO_PCI_NUM_IRQS - 1);
+	info->flags = VFIO_IRQ_INFO_EVENTFD;
+	info->count = info->index < VFIO_PCI_ERR_IRQ_INDEX ? 0 : host->irq_count;
+	return host->irq_info;
 }
 
 static int answer_set_irqs(struct host *host, const struct vfio_irq_set *set)
 {
 	assert_int_equal(set->argsz, sizeof(*set) + sizeof(int32_t));
 	assert_int_equal(set->flags, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER);
-	assert_int_equal(set->index, VFIO_PCI_ERR_IRQ_INDEX);
 	assert_int_equal(set->start, 0);
 	assert_int_equal(set->count, 1);
+	if (set->index == VFIO_PCI_REQ_IRQ_INDEX) {
+		memcpy(&host->request_event, set->data, sizeof(host->request_event));
+		return host->set_request;
+	}
+	assert_int_equal(set->index, VFIO_PCI_ERR_IRQ_INDEX);
 	memcpy(&host->event, set->data, sizeof(host->event));
 	return host->set_irqs;
 }
@@ -73,12 +102,12 @@ static int host_ioctl(struct kernel *kernel, int fd, unsigned long request, void
 			return host->open;
 		}
 		return DEVICE_FD + (int)host->opened++;
+	case VFIO_DEVICE_GET_INFO:
+		return answer_info(host, argument);
 	case VFIO_DEVICE_GET_REGION_INFO:
 		return answer_region(host, argument);
 	case VFIO_DEVICE_GET_IRQ_INFO:
-		((struct vfio_irq_info *)argument)->count = host->irq_count;
-		((struct vfio_irq_info *)argument)->flags = VFIO_IRQ_INFO_EVENTFD;
-		return host->irq_info;
+		return answer_irq(host, argument);
 	case VFIO_DEVICE_SET_IRQS:
 		return answer_set_irqs(host, argument);
 	case VFIO_EEH_PE_OP:
@@ -149,15 +178,19 @@ static struct host make_host(void)
 	return (struct host){
 		.kernel = {.operations = &operations},
 		.config_size = CONFIG_SIZE,
+		.flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET,
 		.irq_count = 1,
 		.event = -1,
+		.request_event = -1,
 		.config = {0x86, 0x80, 0xd3, 0x10, 0x06, 0x04},
 	};
 }
 
 static int open_on(struct host *host, int event, struct device **ret_device, struct error *error)
 {
-	return device_open(&host->kernel, GROUP_FD, "0001:01:00.0", event, ret_device, error);
+	const struct device_events events = {.error = event, .request = -1};
+
+	return device_open(&host->kernel, GROUP_FD, "0001:01:00.0", events, ret_device, error);
 }
 
 static bool is_open(int fd)
@@ -259,21 +292,29 @@ static void test_refusals(void **state)
 static void test_later_refusals(void **state)
 {
 	static const struct {
+		int info;
 		int region;
+		int irq_info;
 		int set_irqs;
+		int set_request;
 		uint64_t size;
 		enum error_code code;
 		const char *words;
 	} cases[] = {
-		{-EIO, 0, CONFIG_SIZE, ERROR_KERNEL, "find the config space"},
-		{-ENODEV, 0, CONFIG_SIZE, ERROR_NOT_FOUND, "gone"},
-		{1, 0, CONFIG_SIZE, ERROR_KERNEL, "positive result 1"},
-		{0, 0, 0x20, ERROR_UNSUPPORTED, "0x20 bytes of config space"},
-		{0, -EINVAL, CONFIG_SIZE, ERROR_INVALID_ARGUMENT, "no eventfd"},
-		{0, -EBADF, CONFIG_SIZE, ERROR_INVALID_ARGUMENT, "no eventfd"},
-		{0, -ENODEV, CONFIG_SIZE, ERROR_NOT_FOUND, "gone"},
-		{0, -ENOMEM, CONFIG_SIZE, ERROR_KERNEL, "ENOMEM"},
-		{0, 3, CONFIG_SIZE, ERROR_KERNEL, "positive result 3"},
+		{-EIO, 0, 0, 0, 0, CONFIG_SIZE, ERROR_KERNEL, "ask what device 0001:01:00.0 is"},
+		{-ENODEV, 0, 0, 0, 0, CONFIG_SIZE, ERROR_NOT_FOUND, "gone"},
+		{0, -EIO, 0, 0, 0, CONFIG_SIZE, ERROR_KERNEL, "ask for region 7"},
+		{0, -ENODEV, 0, 0, 0, CONFIG_SIZE, ERROR_NOT_FOUND, "gone"},
+		{0, 1, 0, 0, 0, CONFIG_SIZE, ERROR_KERNEL, "positive result 1"},
+		{0, -EINVAL, 0, 0, 0, CONFIG_SIZE, ERROR_UNSUPPORTED, "0x0 bytes of config"},
+		{0, 0, 0, 0, 0, 0x20, ERROR_UNSUPPORTED, "0x20 bytes of config space"},
+		{0, 0, -EIO, 0, 0, CONFIG_SIZE, ERROR_KERNEL, "ask for interrupts 0"},
+		{0, 0, 0, -EINVAL, 0, CONFIG_SIZE, ERROR_INVALID_ARGUMENT, "no eventfd"},
+		{0, 0, 0, -EBADF, 0, CONFIG_SIZE, ERROR_INVALID_ARGUMENT, "no eventfd"},
+		{0, 0, 0, -ENODEV, 0, CONFIG_SIZE, ERROR_NOT_FOUND, "gone"},
+		{0, 0, 0, -ENOMEM, 0, CONFIG_SIZE, ERROR_KERNEL, "ENOMEM"},
+		{0, 0, 0, 3, 0, CONFIG_SIZE, ERROR_KERNEL, "positive result 3"},
+		{0, 0, 0, 0, -EIO, CONFIG_SIZE, ERROR_KERNEL, "of kind 4 (REQ)"},
 	};
 
 	(void)state;
@@ -281,18 +322,70 @@ static void test_later_refusals(void **state)
 		struct host host = make_host();
 		struct device *device = NULL;
 		struct error error = {.text = ""};
-		int event = make_event();
+		struct device_events events = {.error = make_event(), .request = make_event()};
 
+		host.info = cases[i].info;
 		host.region = cases[i].region;
+		host.irq_info = cases[i].irq_info;
 		host.set_irqs = cases[i].set_irqs;
+		host.set_request = cases[i].set_request;
 		host.config_size = cases[i].size;
-		assert_int_equal(open_on(&host, event, &device, &error), cases[i].code);
+		assert_int_equal(device_open(&host.kernel, GROUP_FD, "0001:01:00.0", events,
+					     &device, &error),
+				 cases[i].code);
 		expect_words(&error, cases[i].words);
 		assert_null(device);
 		assert_int_equal(host.opened, 1);
 		assert_int_equal(host.closed, 1);
-		assert_false(is_open(event));
+		assert_false(is_open(events.error));
+		assert_false(is_open(events.request));
 	}
+}
+
+/* The device's fd is one of VFIO's, but not of PCI. */
+static void test_no_pci_device(void **state)
+{
+	struct host host = make_host();
+	struct device *device = NULL;
+	struct error error;
+
+	(void)state;
+	host.flags = VFIO_DEVICE_FLAGS_PLATFORM;
+	assert_int_equal(open_on(&host, -1, &device, &error), ERROR_UNSUPPORTED);
+	expect_words(&error, "no PCI device (flags 0x4)");
+	assert_int_equal(host.closed, 1);
+}
+
+static void test_reset_works(void **state)
+{
+	struct host host = make_host();
+	struct device *device = NULL;
+
+	(void)state;
+	assert_int_equal(open_on(&host, -1, &device, NULL), 0);
+	assert_true(device_reset_works(device));
+	device = device_close(device);
+	host.flags = VFIO_DEVICE_FLAGS_PCI;
+	assert_int_equal(open_on(&host, -1, &device, NULL), 0);
+	assert_false(device_reset_works(device));
+	assert_null(device_close(device));
+}
+
+/* The kernel wants devices back by an interrupt of its own. */
+static void test_request_event(void **state)
+{
+	struct device_events events = {.error = -1, .request = make_event()};
+	struct host host = make_host();
+	struct device *device = NULL;
+
+	(void)state;
+	assert_int_equal(device_open(&host.kernel, GROUP_FD, "0001:01:00.0", events, &device, NULL),
+			 0);
+	assert_int_equal(host.request_event, events.request);
+	assert_int_equal(host.event, -1);
+	assert_true(is_open(events.request));
+	assert_null(device_close(device));
+	assert_false(is_open(events.request));
 }
 
 static void test_config(void **state)
@@ -465,6 +558,9 @@ int main(void)
 		cmocka_unit_test(test_without_interrupt),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_later_refusals),
+		cmocka_unit_test(test_no_pci_device),
+		cmocka_unit_test(test_reset_works),
+		cmocka_unit_test(test_request_event),
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_h16_quiesce),

@@ -42,8 +42,9 @@ static int set_up(void **state)
 	assert_int_equal(kernel_ioctl_value(kernel, stage->target.container_fd, VFIO_SET_IOMMU,
 					    VFIO_SPAPR_TCE_v2_IOMMU),
 			 0);
-	assert_int_equal(
-		device_open(kernel, stage->group.fd, EDU, -1, &stage->group.devices, &error), 0);
+	assert_int_equal(device_open(kernel, stage->group.fd, EDU, DEVICE_EVENTS_NONE,
+				     &stage->group.devices, &error),
+			 0);
 	*state = stage;
 	return 0;
 }

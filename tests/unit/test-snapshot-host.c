@@ -9,8 +9,10 @@
 #include "sim/eeh.h"
 #include "sim_fixture.h"
 #include "vfio/device.h"
+#include "vfio/irq.h"
 
-#define MASKED PCI_MSIX_ENTRY_CTRL_MASKBIT
+#define MASKED  PCI_MSIX_ENTRY_CTRL_MASKBIT
+#define MSIX_AT 0xa0U /* of the e1000e */
 
 struct stage {
 	struct sim_fixture *sim;
@@ -36,7 +38,9 @@ static int set_up_stage(void **state, const char *group, const char *name)
 	assert_int_equal(kernel_ioctl_value(kernel, stage->container, VFIO_SET_IOMMU,
 					    VFIO_SPAPR_TCE_v2_IOMMU),
 			 0);
-	assert_int_equal(device_open(kernel, stage->group, name, -1, &stage->device, &error), 0);
+	assert_int_equal(
+		device_open(kernel, stage->group, name, DEVICE_EVENTS_NONE, &stage->device, &error),
+		0);
 	*state = stage;
 	return 0;
 }
@@ -175,6 +179,124 @@ static void test_a_reset_of_the_pe_is_made_good(void **state)
 	(void)close(event);
 }
 
+static uint16_t msix_control(const struct stage *stage)
+{
+	uint16_t value = 0;
+
+	assert_int_equal(
+		device_read_config(stage->device, MSIX_AT + PCI_MSIX_FLAGS, &value, sizeof(value)),
+		0);
+	return le16toh(value);
+}
+
+static uint64_t count_rings(int event)
+{
+	uint64_t count = 0;
+
+	(void)!read(event, &count, sizeof(count));
+	return count;
+}
+
+/* As if the device had sent a message. */
+static int loop_back(const struct stage *stage, uint32_t index, uint32_t vector)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = index,
+		.start = vector,
+		.count = 1,
+	};
+
+	return kernel_ioctl(stage->sim->kernel, stage->device->fd, VFIO_DEVICE_SET_IRQS, &set);
+}
+
+static void wire(const struct stage *stage, uint32_t index, int *ret_events, uint32_t count)
+{
+	struct error error;
+
+	for (uint32_t i = 0; i < count; i++) {
+		ret_events[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	}
+	if (irq_set(stage->device, index, 0, ret_events, count, &error) != 0) {
+		fail_msg("%s", error.text);
+	}
+}
+
+/* A reset of the PE takes MSI-X enable and the table, and the kernel doesn't notice. */
+static void test_wired_messages_come_back(void **state)
+{
+	struct stage *stage = *state;
+	struct error error = {.text = ""};
+	uint32_t before[4];
+	uint32_t after[4];
+	int events[2];
+
+	wire(stage, VFIO_PCI_MSIX_IRQ_INDEX, events, 2);
+	assert_true(msix_control(stage) & PCI_MSIX_FLAGS_ENABLE);
+	master_bus(stage);
+	(void)take_stage(stage);
+	load_vector(stage, before);
+	freeze_stage(stage, 1);
+	reset_stage(stage);
+	assert_false(msix_control(stage) & PCI_MSIX_FLAGS_ENABLE);
+	if (snapshot_restore(stage->device, &error) != 0) {
+		fail_msg("%s", error.text);
+	}
+	assert_true(msix_control(stage) & PCI_MSIX_FLAGS_ENABLE);
+	load_vector(stage, after);
+	assert_memory_equal(after, before, sizeof(before));
+	assert_true(command(stage) & PCI_COMMAND_MASTER);
+	assert_int_equal(loop_back(stage, VFIO_PCI_MSIX_IRQ_INDEX, 1), 0);
+	assert_int_equal(count_rings(events[0]), 0);
+	assert_int_equal(count_rings(events[1]), 1);
+}
+
+/* Nothing was saved, and interrupts were lost all the same. */
+static void test_wired_messages_without_a_snapshot(void **state)
+{
+	struct stage *stage = *state;
+	int event;
+
+	wire(stage, VFIO_PCI_MSIX_IRQ_INDEX, &event, 1);
+	reset_stage(stage);
+	assert_false(msix_control(stage) & PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(snapshot_restore(stage->device, NULL), 0);
+	assert_true(msix_control(stage) & PCI_MSIX_FLAGS_ENABLE);
+}
+
+static void test_wiring_that_fails(void **state)
+{
+	struct stage *stage = *state;
+	struct error error = {.text = ""};
+	int event;
+
+	wire(stage, VFIO_PCI_MSIX_IRQ_INDEX, &event, 1);
+	master_bus(stage);
+	(void)take_stage(stage);
+	reset_stage(stage);
+	sim_fixture_fail_next(stage->sim, "VFIO_DEVICE_SET_IRQS", 1, ENOSPC);
+	assert_int_equal(snapshot_restore(stage->device, &error), ERROR_QUOTA_EXCEEDED);
+	assert_non_null(strstr(error.text, "of kind 2 (MSI-X) of device 0001:01:00.0"));
+	assert_false(command(stage) & PCI_COMMAND_MASTER);
+	assert_int_equal(snapshot_restore(stage->device, &error), 0);
+	assert_true(msix_control(stage) & PCI_MSIX_FLAGS_ENABLE);
+	assert_true(command(stage) & PCI_COMMAND_MASTER);
+}
+
+static void test_wired_line_comes_back(void **state)
+{
+	struct stage *stage = *state;
+	int event;
+
+	wire(stage, VFIO_PCI_INTX_IRQ_INDEX, &event, 1);
+	(void)take_stage(stage);
+	reset_stage(stage);
+	assert_int_equal(snapshot_restore(stage->device, NULL), 0);
+	assert_int_equal(loop_back(stage, VFIO_PCI_INTX_IRQ_INDEX, 0), 0);
+	assert_int_equal(count_rings(event), 1);
+}
+
 /* A device without MSI-X, AER or PCI Express. */
 static void test_an_edu_is_made_good(void **state)
 {
@@ -221,6 +343,14 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_reset_of_the_pe_is_made_good, set_up_e1000e,
+						tear_down_stage),
+		cmocka_unit_test_setup_teardown(test_wired_messages_come_back, set_up_e1000e,
+						tear_down_stage),
+		cmocka_unit_test_setup_teardown(test_wired_messages_without_a_snapshot,
+						set_up_e1000e, tear_down_stage),
+		cmocka_unit_test_setup_teardown(test_wiring_that_fails, set_up_e1000e,
+						tear_down_stage),
+		cmocka_unit_test_setup_teardown(test_wired_line_comes_back, set_up_edu,
 						tear_down_stage),
 		cmocka_unit_test_setup_teardown(test_an_edu_is_made_good, set_up_edu,
 						tear_down_stage),

@@ -20,16 +20,34 @@ struct status_kernel {
 	unsigned int closed; /* devices */
 	uint16_t command;
 	unsigned int quieted; /* the times that one was no bus master any more */
+	unsigned int resets;
+	int reset_result;
+	bool no_reset; /* it has none */
+	bool stuck;    /* it stays a bus master */
 };
 
 static int status_ioctl(struct kernel *kernel, int fd, unsigned long request, void *argument)
 {
-	const struct status_kernel *status = (const struct status_kernel *)kernel;
+	struct status_kernel *status = (struct status_kernel *)kernel;
 
 	(void)fd;
-	assert_int_equal(request, VFIO_GROUP_GET_STATUS);
-	((struct vfio_group_status *)argument)->flags = status->flags;
-	return status->result;
+	switch (request) {
+	case VFIO_DEVICE_GET_INFO:
+		((struct vfio_device_info *)argument)->flags =
+			status->no_reset ? 0 : VFIO_DEVICE_FLAGS_RESET;
+		return 0;
+	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		return -ENODEV;
+	case VFIO_DEVICE_RESET:
+		/* Config space is put back as it was. */
+		assert_true(status->stuck || !(status->command & PCI_COMMAND_MASTER));
+		status->resets++;
+		return status->reset_result;
+	default:
+		assert_int_equal(request, VFIO_GROUP_GET_STATUS);
+		((struct vfio_group_status *)argument)->flags = status->flags;
+		return status->result;
+	}
 }
 
 static ssize_t status_read(struct kernel *kernel, int fd, uint64_t offset, void *data, size_t size)
@@ -49,7 +67,9 @@ static ssize_t status_write(struct kernel *kernel, int fd, uint64_t offset, cons
 
 	(void)fd;
 	assert_int_equal(offset, PCI_COMMAND);
-	memcpy(&status->command, data, size);
+	if (!status->stuck) {
+		memcpy(&status->command, data, size);
+	}
 	status->quieted += !(status->command & PCI_COMMAND_MASTER);
 	return (ssize_t)size;
 }
@@ -97,7 +117,6 @@ static struct device *add_device(const struct space_hold *held, struct status_ke
 	assert_non_null(device);
 	device->kernel = &kernel->kernel;
 	device->fd = 99;
-	device->error_event = -1;
 	device->config_size = 256;
 	strcpy(device->name, "0000:01:00.0");
 	device->next = held->group->devices;
@@ -281,8 +300,8 @@ static void test_find_device(void **state)
 	fixture_close(&fixture);
 }
 
-/* H16: DMA to what isn't mapped any more would freeze the PE, so the devices are quiet before; and
- * as they were when the detaching fails. */
+/* H16: DMA to what isn't mapped any more would freeze the PE, so the devices are quiet, and reset,
+ * before anything is taken from them. */
 static void test_h16_devices_are_quiet_first(void **state)
 {
 	struct status_kernel kernel = make_kernel();
@@ -301,17 +320,178 @@ static void test_h16_devices_are_quiet_first(void **state)
 	space_release_group(fixture.space, &held);
 	fake_host.calls = 0;
 	fake_host.fail = 1;
+	/* The unmapping. */
 	assert_int_equal(detach(&fixture, 1), ERROR_KERNEL);
-	assert_int_equal(kernel.command, PCI_COMMAND_MASTER);
+	assert_int_equal(kernel.command, 0);
+	assert_int_equal(kernel.closed, 0);
 	fake_host.fail = 0;
+	fake_host.calls = 0;
+	kernel.command = PCI_COMMAND_MASTER;
 	assert_int_equal(space_detach_begin(fixture.space, 1, &change, &fixture.error), 0);
 	assert_int_equal(kernel.command, 0);
+	assert_null(space_find_device(fixture.space, 1, "0000:01:00.0"));
+	/* Meanwhile others map. */
+	assert_int_equal(map(&fixture, 0x1000, 0x1000, 0x1000), 0);
+	fake_host.calls = 0;
+	space_change_work(change);
+	assert_int_equal(kernel.resets, 2);
+	assert_int_equal(fake_host.calls, 0);
+	assert_true(space_change_advance(change));
+	assert_true(fake_host.calls > 0);
 	assert_int_equal(kernel.closed, 0);
 	space_change_work(change);
 	assert_int_equal(kernel.closed, 1);
+	assert_false(space_change_advance(change));
 	assert_int_equal(space_change_finish(change, NULL, NULL), 0);
+	assert_int_equal(kernel.resets, 2);
 	fixture_close(&fixture);
 	assert_int_equal(kernel.closed, 1);
+}
+
+/* A space with a mapping, and a group 1 that has a device open; group 2 has nothing. */
+static void prepare(struct fixture *fixture, struct status_kernel *kernel, bool shared)
+{
+	struct space_hold held;
+
+	fixture_open(fixture);
+	assert_int_equal(attach(fixture, 1), 0);
+	assert_int_equal(shared ? attach_shared(fixture, 2) : attach(fixture, 2), 0);
+	assert_int_equal(add_memory(fixture, 0, 0, NULL), 0);
+	assert_int_equal(map(fixture, 0, 0, 0x1000), 0);
+	assert_int_equal(hold(fixture, 1, false, &held), 0);
+	(void)add_device(&held, kernel);
+	space_release_group(fixture->space, &held);
+	fake_host.calls = 0;
+}
+
+static void expect_detach_refused(struct status_kernel *kernel, bool shared, const char *words)
+{
+	char before[SNAPSHOT_SIZE];
+	char after[SNAPSHOT_SIZE];
+	struct fixture fixture;
+
+	prepare(&fixture, kernel, shared);
+	snapshot(&fixture, before);
+	fixture.error.text[0] = '\0';
+	assert_int_equal(detach(&fixture, 1), ERROR_QUARANTINED);
+	expect_words(&fixture, words);
+	expect_words(&fixture, "group 1 is not let go, for its device 0000:01:00.0");
+	assert_int_equal(fake_host.calls, 0);
+	assert_int_equal(kernel->closed, 0);
+	snapshot(&fixture, after);
+	assert_string_equal(before, after);
+	/* It is still there, and can be tried again. */
+	assert_non_null(space_find_device(fixture.space, 1, "0000:01:00.0"));
+	kernel->reset_result = 0;
+	kernel->stuck = false;
+	kernel->command = 0;
+	assert_int_equal(detach(&fixture, 1), 0);
+	assert_int_equal(kernel->closed, 1);
+	fixture_close(&fixture);
+}
+
+/* H40: who lets a group go lets its devices reach all memory. */
+static void test_h40_detach_of_what_is_not_stopped(void **state)
+{
+	(void)state;
+	for (unsigned int shared = 0; shared < 2; shared++) {
+		struct status_kernel refusing = make_kernel();
+		struct status_kernel stuck = make_kernel();
+
+		refusing.reset_result = -EIO;
+		expect_detach_refused(&refusing, shared, "(EIO)");
+		stuck.stuck = true;
+		expect_detach_refused(&stuck, shared, "still a bus master (command 0x4)");
+	}
+}
+
+/* Without any reset the command register is all that there is. */
+static void test_h40_without_a_reset(void **state)
+{
+	struct status_kernel quiet = make_kernel();
+	struct status_kernel stuck = make_kernel();
+	struct fixture fixture;
+
+	(void)state;
+	quiet.no_reset = true;
+	prepare(&fixture, &quiet, false);
+	assert_int_equal(detach(&fixture, 1), 0);
+	assert_int_equal(quiet.command, 0);
+	assert_int_equal(quiet.resets, 0);
+	fixture_close(&fixture);
+	stuck.no_reset = true;
+	stuck.stuck = true;
+	expect_detach_refused(&stuck, false, "still a bus master");
+}
+
+static void expect_kept(struct fixture *fixture, const char *why)
+{
+	const struct group *group;
+	unsigned int index = 0;
+
+	group = space_next_kept(fixture->space, &index);
+	assert_non_null(group);
+	assert_int_equal(group->number, 1);
+	assert_string_equal(group->obstacle.device, "0000:01:00.0");
+	if (!strstr(group->obstacle.why, why)) {
+		fail_msg("\"%s\" is not in \"%s\"", why, group->obstacle.why);
+	}
+	assert_null(space_next_kept(fixture->space, &index));
+	assert_int_equal(space_container(fixture->space, 0)->group_count, 1);
+	assert_null(space_container(fixture->space, 1));
+	assert_int_equal(fake_host.live, 1);
+}
+
+/* What is kept has no mappings, windows or memory any more, and is let go when it is stopped. */
+static void test_h40_close_keeps(void **state)
+{
+	(void)state;
+	for (unsigned int shared = 0; shared < 2; shared++) {
+		struct status_kernel kernel = make_kernel();
+		struct fixture fixture;
+		char text[1024];
+
+		kernel.reset_result = -EIO;
+		prepare(&fixture, &kernel, shared);
+		space_close(fixture.space);
+		assert_int_equal(kernel.resets, 1);
+		assert_int_equal(kernel.closed, 0);
+		expect_kept(&fixture, "(EIO)");
+		fake_container_print(space_container(fixture.space, 0), text, sizeof(text));
+		assert_null(strstr(text, "section"));
+		assert_null(strstr(text, "mapping"));
+		assert_null(strstr(text, "0x8000"));
+		assert_int_equal(space_stop_again(fixture.space, 2, false, &fixture.error),
+				 ERROR_NOT_FOUND);
+		assert_int_equal(space_stop_again(fixture.space, 1, false, &fixture.error),
+				 ERROR_QUARANTINED);
+		expect_kept(&fixture, "(EIO)");
+		kernel.reset_result = 0;
+		assert_int_equal(space_stop_again(fixture.space, 1, false, &fixture.error), 0);
+		assert_int_equal(kernel.closed, 1);
+		assert_int_equal(space_let_go(fixture.space, 1, &fixture.error), 0);
+		assert_int_equal(fake_host.live, 0);
+		fixture_close(&fixture);
+	}
+}
+
+static void test_release_anyway(void **state)
+{
+	struct status_kernel kernel = make_kernel();
+	struct fixture fixture;
+
+	(void)state;
+	kernel.stuck = true;
+	prepare(&fixture, &kernel, false);
+	space_close(fixture.space);
+	expect_kept(&fixture, "is still a bus master");
+	assert_int_equal(space_stop_again(fixture.space, 1, true, &fixture.error), 0);
+	assert_int_equal(kernel.closed, 1);
+	space_let_stopped_go(fixture.space); /* it isn't */
+	assert_int_equal(fake_host.live, 1);
+	assert_int_equal(space_let_go(fixture.space, 1, &fixture.error), 0);
+	assert_int_equal(fake_host.live, 0);
+	fixture_close(&fixture);
 }
 
 static void test_close_quiets(void **state)
@@ -523,6 +703,10 @@ int main(void)
 		cmocka_unit_test(test_the_rest_goes_on),
 		cmocka_unit_test(test_find_device),
 		cmocka_unit_test(test_h16_devices_are_quiet_first),
+		cmocka_unit_test(test_h40_detach_of_what_is_not_stopped),
+		cmocka_unit_test(test_h40_without_a_reset),
+		cmocka_unit_test(test_h40_close_keeps),
+		cmocka_unit_test(test_release_anyway),
 		cmocka_unit_test(test_close_quiets),
 		cmocka_unit_test(test_leave_with_devices),
 		cmocka_unit_test(test_leave_fails_at_the_end),
