@@ -12,6 +12,8 @@
 #include "eeh/pe.h"
 #include "eeh/snapshot.h"
 #include "vfio/device.h"
+#include "vfio/irq.h"
+#include "vfio/reset.h"
 
 struct pe_job {
 	struct slow_job slow; /* must be first */
@@ -22,10 +24,11 @@ struct pe_job {
 	struct error error;
 	/* WORKER_OPEN_DEVICE */
 	char name[WORKER_DEVICE_NAME_SIZE];
-	int error_event;       /* to be taken by the device, or -1 */
+	struct device_events events; /* to be taken by the device */
 	struct device *device; /* that was opened */
 	/* WORKER_OPERATE_PE */
 	struct worker_operate_pe request;
+	bool refused; /* by us: the kernel was not asked */
 	struct worker_pe pe;
 	struct worker_registers *registers; /* of WORKER_PE_SAVE, owned */
 	unsigned int register_count;
@@ -42,44 +45,23 @@ static struct pe_target target_of(const struct pe_job *job)
 
 /* Opening devices */
 
-/* The kernel thaws a frozen PE when a device of it is opened (eeh_dev_open, field note H45), and
- * nobody would know that it was frozen. In a container of several groups it can't be asked whose
- * state it is (H42). */
-static int check_thawed(const struct pe_job *job, struct error *error)
+static struct device_events steal_events(struct pe_job *job)
 {
-	const struct container *container = job->hold.container;
-	struct vfio_eeh_pe_op op = {.argsz = sizeof(op), .op = VFIO_EEH_PE_GET_STATE};
-	int r;
+	struct device_events events = job->events;
 
-	if (!container->capabilities.eeh || container->group_count > 1) {
-		return 0;
-	}
-	r = kernel_ioctl(container->kernel, container->fd, VFIO_EEH_PE_OP, &op);
-	if (r > 0) {
-		return error_set(error, ERROR_FROZEN, 0,
-				 "the PE of group %" PRIu32
-				 " is in state %d, and to open device %s would thaw it; recover it "
-				 "first",
-				 job->hold.group->number, r, job->name);
-	}
-	/* What has no PE can't be frozen. */
-	if (r < 0 && r != -ENODEV) {
-		return error_set(error, ERROR_KERNEL, -r,
-				 "the kernel doesn't tell the state of the PE of group %" PRIu32
-				 ", and to open device %s would thaw it if it is frozen",
-				 job->hold.group->number, job->name);
-	}
-	return 0;
+	job->events = DEVICE_EVENTS_NONE;
+	return events;
 }
 
 static void work_open(struct slow_job *slow)
 {
 	struct pe_job *job = pe_job_of(slow);
+	struct pe_target target = target_of(job);
 
-	job->code = check_thawed(job, &job->error);
+	job->code = pe_check_thawed(&target, job->hold.container, job->name, &job->error);
 	if (job->code == 0) {
 		job->code = device_open(job->hold.container->kernel, job->hold.group->fd, job->name,
-					steal_fd(&job->error_event), &job->device, &job->error);
+					steal_events(job), &job->device, &job->error);
 	}
 }
 
@@ -165,6 +147,40 @@ static int operate_devices(struct pe_job *job)
 	return 0;
 }
 
+static bool asserts_reset(const struct pe_job *job)
+{
+	return job->request.operation == WORKER_PE_RESET_HOT ||
+	       job->request.operation == WORKER_PE_RESET_FUNDAMENTAL;
+}
+
+/* A thread that waits for the close of a device can't be ended, and holds the group: nobody could
+ * close it then (eeh_pe_reset, pci_bus_lock). */
+static int check_reset(const struct pe_job *job, struct error *error)
+{
+	const struct group *group = job->hold.group;
+	const struct device *wanted = asserts_reset(job) ? group_find_wanted_back(group) : NULL;
+
+	return wanted ? error_set(error, ERROR_BUSY, 0,
+				  "the kernel wants %s back, and a reset of its PE would wait for "
+				  "that: detach group %" PRIu32,
+				  wanted->name, group->number)
+		      : 0;
+}
+
+/* Once it is asserted the devices have no BARs: it is too late then. WORKER_PE_RESTORE wires again.
+ */
+static void unwire_before_reset(const struct pe_job *job)
+{
+	const struct group *group = job->hold.group;
+
+	if (!asserts_reset(job) || group->reset_asserted) {
+		return;
+	}
+	for (struct device *device = group->devices; device; device = device->next) {
+		irq_unwire(device);
+	}
+}
+
 static void work_operate(struct slow_job *slow)
 {
 	struct pe_job *job = pe_job_of(slow);
@@ -172,6 +188,12 @@ static void work_operate(struct slow_job *slow)
 	uint64_t began = clock_nanoseconds();
 	uint64_t took;
 
+	job->code = check_reset(job, &job->error);
+	if (job->code) {
+		job->refused = true;
+		return;
+	}
+	unwire_before_reset(job);
 	if (job->request.operation <= WORKER_PE_INJECT) {
 		job->code = pe_operate(&target, &job->request, &job->pe, &job->error);
 		return;
@@ -185,21 +207,6 @@ static void work_operate(struct slow_job *slow)
 }
 
 /* Beginning */
-
-static int check_name(const char name[WORKER_DEVICE_NAME_SIZE], struct error *error)
-{
-	size_t length = strnlen(name, WORKER_DEVICE_NAME_SIZE);
-	bool good = length > 0 && length < WORKER_DEVICE_NAME_SIZE;
-
-	/* No blanks either: the kernel takes words behind the name (vfio_pci_core_match). */
-	for (size_t i = 0; good && i < length; i++) {
-		good = name[i] > ' ' && name[i] <= '~';
-	}
-	return good ? 0
-		    : error_set(error, ERROR_INVALID_ARGUMENT, 0,
-				"the name of a device has 1 to %d printable characters",
-				WORKER_DEVICE_NAME_SIZE - 1);
-}
 
 static int check_operation(const struct worker_operate_pe *request, struct error *error)
 {
@@ -221,7 +228,8 @@ static int check_operation(const struct worker_operate_pe *request, struct error
 
 static struct pe_job *free_job(struct pe_job *job)
 {
-	job->error_event = fd_close(job->error_event);
+	cleanup_fd(&job->events.error);
+	cleanup_fd(&job->events.request);
 	free(job->registers);
 	free(job);
 	return NULL;
@@ -246,7 +254,7 @@ static int new_job(struct space *space, const struct request *request, uint32_t 
 	job->slow.work = operates ? work_operate : work_open;
 	job->type = request->type;
 	job->id = request->id;
-	job->error_event = -1;
+	job->events = DEVICE_EVENTS_NONE;
 	r = space_hold_group(space, group, kind, &job->hold, error);
 	if (r) {
 		(void)free_job(job);
@@ -256,13 +264,35 @@ static int new_job(struct space *space, const struct request *request, uint32_t 
 	return 0;
 }
 
+/* They come in the order of the flags. */
+static struct device_events take_events(struct request *request)
+{
+	uint32_t wanted = request->body.open_device.events;
+	struct device_events events = DEVICE_EVENTS_NONE;
+	unsigned int next = 0;
+
+	if (wanted & WORKER_EVENT_ERROR) {
+		events.error = packet_fds_take(&request->fds, next++);
+	}
+	if (wanted & WORKER_EVENT_REQUEST) {
+		events.request = packet_fds_take(&request->fds, next);
+	}
+	return events;
+}
+
 static int begin_open(struct space *space, struct request *request, struct pe_job **ret_job,
 		      struct pe_outcome *ret_outcome, struct error *error)
 {
 	const struct worker_open_device *wire = &request->body.open_device;
 	const struct device *device;
-	int r = check_name(wire->name, error);
+	unsigned int events = (unsigned int)__builtin_popcount(wire->events);
+	int r = request_check_name(wire->name, error);
 
+	if (r == 0 && events != request->fds.count) {
+		r = error_set(error, ERROR_INVALID_ARGUMENT, 0,
+			      "the flags 0x%" PRIx32 " speak of %u eventfds, and %u came along",
+			      wire->events, events, request->fds.count);
+	}
 	if (r) {
 		return r;
 	}
@@ -274,7 +304,7 @@ static int begin_open(struct space *space, struct request *request, struct pe_jo
 	r = new_job(space, request, wire->group, ret_job, error);
 	if (r == 0) {
 		memcpy((*ret_job)->name, wire->name, sizeof(wire->name));
-		(*ret_job)->error_event = packet_fds_take(&request->fds, 0);
+		(*ret_job)->events = take_events(request);
 	}
 	return r;
 }
@@ -371,11 +401,10 @@ static int finish_operate(struct pe_job *job, const struct space *space, unsigne
 /* A reset that the firmware refuses leaves the PE blocked like one that it carries out. */
 static void note_reset(const struct pe_job *job)
 {
-	if (job->type != WORKER_OPERATE_PE) {
+	if (job->type != WORKER_OPERATE_PE || job->refused) {
 		return;
 	}
-	if (job->request.operation == WORKER_PE_RESET_HOT ||
-	    job->request.operation == WORKER_PE_RESET_FUNDAMENTAL) {
+	if (asserts_reset(job)) {
 		job->hold.group->reset_asserted = true;
 	} else if (job->request.operation == WORKER_PE_DEACTIVATE && job->code == 0) {
 		job->hold.group->reset_asserted = false;

@@ -39,8 +39,13 @@ static const struct request_form forms[WORKER_REQUEST_TYPE_COUNT] = {
 	[WORKER_PLAN] = FORM("Plan", worker_plan, 0, REQUEST_IN_LINE),
 	[WORKER_TRANSLATE] = FORM("Translate", worker_translate, 0, REQUEST_AT_ONCE),
 	[WORKER_LIST_MAPPINGS] = FORM("ListMappings", worker_list, 0, REQUEST_AT_ONCE),
-	[WORKER_OPEN_DEVICE] = {"OpenDevice", sizeof(struct worker_open_device), 0, 1,
+	[WORKER_OPEN_DEVICE] = {"OpenDevice", sizeof(struct worker_open_device), 0, 2,
 				REQUEST_BESIDE},
+	[WORKER_CALL_DEVICE] = {"CallDevice", sizeof(struct worker_call_device), 0, PACKET_FDS_MAX,
+				REQUEST_AT_ONCE},
+	[WORKER_RESET_DEVICE] = FORM("ResetDevice", worker_device, 0, REQUEST_BESIDE),
+	[WORKER_RESET_SPACE] = FORM_BARE("ResetSpace", REQUEST_BESIDE),
+	[WORKER_RELEASE_GROUP] = FORM("ReleaseGroup", worker_release, 0, REQUEST_BESIDE),
 	[WORKER_OPERATE_PE] = FORM("OperatePe", worker_operate_pe, 0, REQUEST_BESIDE),
 	[WORKER_CLOSE] = FORM_BARE("Close", REQUEST_IN_LINE),
 };
@@ -108,7 +113,7 @@ static uint32_t reserved_bits(uint32_t type, const union request_body *body)
 		return body->attach.reserved |
 		       (body->attach.flags & ~(WORKER_ATTACH_SHARE | WORKER_ATTACH_BALLOON));
 	case WORKER_DETACH_GROUP:
-		return body->detach.reserved;
+		return body->detach.flags & ~(WORKER_DETACH_FORCE | WORKER_DETACH_IF_GONE);
 	case WORKER_REMOVE_MEMORY:
 		return body->remove_memory.reserved;
 	case WORKER_CREATE_WINDOW:
@@ -121,7 +126,14 @@ static uint32_t reserved_bits(uint32_t type, const union request_body *body)
 	case WORKER_UNMAP_MANY:
 		return body->many.reserved;
 	case WORKER_OPEN_DEVICE:
-		return body->open_device.reserved;
+		return body->open_device.events & ~(WORKER_EVENT_ERROR | WORKER_EVENT_REQUEST);
+	case WORKER_CALL_DEVICE:
+		return body->call_device.reserved;
+	case WORKER_RESET_DEVICE:
+		return body->device.reserved;
+	case WORKER_RELEASE_GROUP:
+		return body->release.flags & ~WORKER_RELEASE_ANYWAY;
+	case WORKER_RESET_SPACE:
 	case WORKER_DESCRIBE:
 	case WORKER_PLAN:
 	case WORKER_ADD_MEMORY:
@@ -167,6 +179,21 @@ int request_read(const void *packet, size_t size, struct packet_fds *fds,
 	}
 	*ret_request = request;
 	return r;
+}
+
+int request_check_name(const char name[WORKER_DEVICE_NAME_SIZE], struct error *error)
+{
+	size_t length = strnlen(name, WORKER_DEVICE_NAME_SIZE);
+	bool good = length > 0 && length < WORKER_DEVICE_NAME_SIZE;
+
+	/* No blanks either: the kernel takes words behind the name (vfio_pci_core_match). */
+	for (size_t i = 0; good && i < length; i++) {
+		good = name[i] > ' ' && name[i] <= '~';
+	}
+	return good ? 0
+		    : error_set(error, ERROR_INVALID_ARGUMENT, 0,
+				"the name of a device has 1 to %d printable characters",
+				WORKER_DEVICE_NAME_SIZE - 1);
 }
 
 void request_done(struct request *request)

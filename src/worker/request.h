@@ -27,6 +27,9 @@ union request_body {
 	struct worker_translate translate;
 	struct worker_list list;
 	struct worker_open_device open_device;
+	struct worker_call_device call_device;
+	struct worker_device device;
+	struct worker_release release;
 	struct worker_operate_pe operate_pe;
 };
 
@@ -54,6 +57,10 @@ int request_read(const void *packet, size_t size, struct packet_fds *fds,
 
 /* For the type of a request that was read. */
 enum request_way request_way(uint32_t type);
+
+/* Whether a device's name has an end and is one that the kernel takes as one. Such a name may be
+ * told to people. ERROR_INVALID_ARGUMENT */
+int request_check_name(const char name[WORKER_DEVICE_NAME_SIZE], struct error *error);
 
 /* Close what is left of the fds. */
 void request_done(struct request *request);

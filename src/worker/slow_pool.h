@@ -11,6 +11,7 @@
 struct slow_job {
 	struct slow_job *next;
 	void (*work)(struct slow_job *job); /* on a thread of the pool */
+	unsigned int kind;                  /* its owner's */
 };
 
 struct slow_pool;

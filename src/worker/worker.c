@@ -10,12 +10,12 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "worker/description.h"
+#include "worker/device_call.h"
 #include "worker/many.h"
-#include "worker/outbox.h"
 #include "worker/pe_job.h"
 #include "worker/request.h"
-#include "worker/slow_pool.h"
 #include "worker/urgent.h"
+#include "worker/worker_private.h"
 
 /* More requests than this in line are answered ERROR_BUSY, so that a line can't grow for ever. */
 #define LINE_MAX_LENGTH 256
@@ -25,44 +25,6 @@
 
 /* Threads for the PE of each container, and one for what is in line. */
 #define THREADS_MAX (WORKER_CONTAINERS_MAX + 1)
-
-enum worker_state {
-	WORKER_SERVING,
-	WORKER_CLOSING,  /* WORKER_CLOSE came */
-	WORKER_ORPHANED, /* the broker's end is closed */
-	WORKER_ENDED,
-};
-
-struct line_entry {
-	struct line_entry *next;
-	struct request request;
-};
-
-/* The change that is under way; one at a time. */
-struct change_job {
-	struct slow_job slow; /* must be first */
-	struct space_change *change;
-	uint32_t type; /* of its request */
-	uint64_t id;
-};
-
-struct worker {
-	struct worker_settings settings;
-	struct space *space;
-	struct slow_pool *slow;
-	struct outbox outbox;
-	enum worker_state state;
-	uint64_t close_id; /* of WORKER_CLOSE */
-	/* in line */
-	struct line_entry *first;
-	struct line_entry **end;
-	unsigned int line_length;
-	bool changing; /* the slow pool has the change */
-	struct change_job change;
-	unsigned char packet[WORKER_MESSAGE_MAX];
-	unsigned char body[DESCRIPTION_SIZE];
-	struct space_plan plan;
-};
 
 /* An empty packet looks like the end: only poll tells them apart. */
 static bool peer_is_gone(const struct worker *worker)
@@ -132,12 +94,19 @@ static void complete_jobs(struct worker *worker)
 	while ((job = slow_pool_wait(worker->slow))) {
 		struct pe_outcome outcome;
 		struct error error;
+		size_t size;
 
-		if (job == &worker->change.slow) {
+		switch ((enum job_kind)job->kind) {
+		case JOB_CHANGE:
 			(void)space_change_finish(worker->change.change, NULL, NULL);
-		} else {
+			break;
+		case JOB_PE:
 			(void)pe_job_finish(pe_job_of(job), worker->space, worker->body, &outcome,
 					    &error);
+			break;
+		case JOB_RESET:
+			(void)reset_job_finish(reset_job_of(job), worker->body, &size, &error);
+			break;
 		}
 	}
 }
@@ -218,7 +187,7 @@ static void answer_with_fd(struct worker *worker, uint32_t type, uint64_t id, in
 	}
 }
 
-static void answer(struct worker *worker, uint32_t type, uint64_t id, int code,
+void worker_answer(struct worker *worker, uint32_t type, uint64_t id, int code,
 		   const struct error *error, const void *body, size_t size)
 {
 	answer_with_fd(worker, type, id, code, error, body, size, -1);
@@ -229,7 +198,7 @@ static void answer_busy(struct worker *worker, struct request *request, const ch
 	struct error error;
 	int code = error_set(&error, ERROR_BUSY, 0, "%s", why);
 
-	answer(worker, request->type, request->id, code, &error, NULL, 0);
+	worker_answer(worker, request->type, request->id, code, &error, NULL, 0);
 	request_done(request);
 }
 
@@ -304,6 +273,9 @@ static void handle_at_once(struct worker *worker, struct request *request)
 	case WORKER_DESCRIBE:
 		size = describe_space(worker->space, worker->body);
 		break;
+	case WORKER_CALL_DEVICE:
+		r = device_call(worker->space, request, worker->body, &size, &error);
+		break;
 	case WORKER_SET_POLICY:
 	case WORKER_ATTACH_GROUP:
 	case WORKER_DETACH_GROUP:
@@ -313,12 +285,15 @@ static void handle_at_once(struct worker *worker, struct request *request)
 	case WORKER_CREATE_WINDOW:
 	case WORKER_REMOVE_WINDOW:
 	case WORKER_OPEN_DEVICE:
+	case WORKER_RESET_DEVICE:
+	case WORKER_RESET_SPACE:
+	case WORKER_RELEASE_GROUP:
 	case WORKER_OPERATE_PE:
 	case WORKER_CLOSE:
 	case WORKER_REQUEST_TYPE_COUNT:
 		break;
 	}
-	answer(worker, request->type, request->id, r, &error, worker->body, size);
+	worker_answer(worker, request->type, request->id, r, &error, worker->body, size);
 	request_done(request);
 }
 
@@ -342,6 +317,18 @@ static int begin_attach(struct worker *worker, struct request *request,
 	attach.container_fd = packet_fds_take(&request->fds, 0);
 	attach.group_fd = packet_fds_take(&request->fds, 1);
 	return space_attach_begin(worker->space, &attach, ret_change, error);
+}
+
+static int begin_detach(struct worker *worker, const struct worker_detach *wire,
+			struct space_change **ret_change, struct error *error)
+{
+	struct space_take take = {
+		.group = wire->group,
+		.only_if_gone = (wire->flags & WORKER_DETACH_IF_GONE) != 0,
+	};
+
+	return wire->flags ? space_take_begin(worker->space, &take, ret_change, error)
+			   : space_detach_begin(worker->space, wire->group, ret_change, error);
 }
 
 static int set_policy(struct worker *worker, const struct worker_policy *wire, struct error *error)
@@ -449,7 +436,7 @@ static void start_change(struct worker *worker, const struct request *request,
 			 struct space_change *change)
 {
 	worker->change = (struct change_job){
-		.slow = {.work = work_change},
+		.slow = {.work = work_change, .kind = JOB_CHANGE},
 		.change = change,
 		.type = request->type,
 		.id = request->id,
@@ -476,7 +463,7 @@ static void start_in_line(struct worker *worker, struct request *request)
 		r = begin_attach(worker, request, &change, &error);
 		break;
 	case WORKER_DETACH_GROUP:
-		r = space_detach_begin(worker->space, body->detach.group, &change, &error);
+		r = begin_detach(worker, &body->detach, &change, &error);
 		break;
 	case WORKER_ADD_MEMORY:
 		r = begin_add_memory(worker, request, &change, &error);
@@ -502,6 +489,10 @@ static void start_in_line(struct worker *worker, struct request *request)
 	case WORKER_TRANSLATE:
 	case WORKER_LIST_MAPPINGS:
 	case WORKER_OPEN_DEVICE:
+	case WORKER_CALL_DEVICE:
+	case WORKER_RESET_DEVICE:
+	case WORKER_RESET_SPACE:
+	case WORKER_RELEASE_GROUP:
 	case WORKER_OPERATE_PE:
 	case WORKER_CLOSE:
 	case WORKER_REQUEST_TYPE_COUNT:
@@ -510,7 +501,7 @@ static void start_in_line(struct worker *worker, struct request *request)
 	if (change) {
 		start_change(worker, request, change);
 	} else {
-		answer(worker, request->type, request->id, r, &error, worker->body, size);
+		worker_answer(worker, request->type, request->id, r, &error, worker->body, size);
 	}
 	request_done(request);
 }
@@ -570,6 +561,10 @@ static size_t describe_outcome(struct worker *worker, const struct space_outcome
 	case WORKER_TRANSLATE:
 	case WORKER_LIST_MAPPINGS:
 	case WORKER_OPEN_DEVICE:
+	case WORKER_CALL_DEVICE:
+	case WORKER_RESET_DEVICE:
+	case WORKER_RESET_SPACE:
+	case WORKER_RELEASE_GROUP:
 	case WORKER_OPERATE_PE:
 	case WORKER_CLOSE:
 	case WORKER_REQUEST_TYPE_COUNT:
@@ -585,12 +580,17 @@ static void finish_change(struct worker *worker)
 	size_t size = 0;
 	int r;
 
+	if (space_change_advance(worker->change.change)) {
+		slow_pool_start(worker->slow, &worker->change.slow);
+		return;
+	}
 	r = space_change_finish(worker->change.change, &outcome, &error);
 	worker->changing = false;
 	if (r == 0) {
 		size = describe_outcome(worker, &outcome);
 	}
-	answer(worker, worker->change.type, worker->change.id, r, &error, worker->body, size);
+	worker_answer(worker, worker->change.type, worker->change.id, r, &error, worker->body,
+		      size);
 }
 
 static void advance_line(struct worker *worker)
@@ -666,10 +666,16 @@ static void finish_jobs(struct worker *worker)
 	struct slow_job *job;
 
 	while ((job = slow_pool_take(worker->slow))) {
-		if (job == &worker->change.slow) {
+		switch ((enum job_kind)job->kind) {
+		case JOB_CHANGE:
 			finish_change(worker);
-		} else {
+			break;
+		case JOB_PE:
 			finish_beside(worker, pe_job_of(job));
+			break;
+		case JOB_RESET:
+			worker_finish_reset(worker, reset_job_of(job));
+			break;
 		}
 	}
 }
@@ -685,7 +691,11 @@ static void start(struct worker *worker, struct request *request)
 		advance_line(worker);
 		break;
 	case REQUEST_BESIDE:
-		start_beside(worker, request);
+		if (worker_is_reset(request->type)) {
+			worker_start_reset(worker, request);
+		} else {
+			start_beside(worker, request);
+		}
 		break;
 	}
 }
@@ -694,7 +704,9 @@ static void dispatch(struct worker *worker, struct request *request)
 {
 	bool close = request->type == WORKER_CLOSE;
 
-	if (worker->state != WORKER_SERVING || (urgent_is_set() && !close)) {
+	if (worker->state == WORKER_KEEPING && request->type == WORKER_RELEASE_GROUP) {
+		worker_start_reset(worker, request);
+	} else if (worker->state != WORKER_SERVING || (urgent_is_set() && !close)) {
 		answer_busy(worker, request, "the address space is being closed");
 	} else if (close) {
 		begin_close(worker, request);
@@ -716,7 +728,7 @@ static void handle_packet(struct worker *worker, size_t size, struct packet_fds 
 		log_write(LOG_WARNING, LOG_SPACE(worker->settings.number),
 			  "a packet of %zu bytes is no request, ignoring", size);
 	} else if (r > 0) {
-		answer(worker, request.type, request.id, r, &error, NULL, 0);
+		worker_answer(worker, request.type, request.id, r, &error, NULL, 0);
 	} else {
 		dispatch(worker, &request);
 	}
@@ -742,7 +754,7 @@ static void refuse_packet(struct worker *worker)
 			 "the request is larger than %d bytes, or the worker has no room for its "
 			 "fds (RLIMIT_NOFILE)",
 			 WORKER_MESSAGE_MAX);
-	answer(worker, head.type, head.id, code, &error, NULL, 0);
+	worker_answer(worker, head.type, head.id, code, &error, NULL, 0);
 }
 
 /* Read one packet. Whether there may be more. */
@@ -792,22 +804,6 @@ static void handle_socket(struct worker *worker, short events)
 	}
 }
 
-/* Once nothing is under way, tear down, say so, and end when that is out. */
-static void advance_end(struct worker *worker)
-{
-	if (worker->changing || space_holds_groups(worker->space)) {
-		return;
-	}
-	space_close(worker->space);
-	if (worker->state == WORKER_CLOSING && worker->close_id != 0) {
-		answer(worker, WORKER_CLOSE, worker->close_id, 0, NULL, NULL, 0);
-		worker->close_id = 0;
-	}
-	if (worker->state == WORKER_ORPHANED || outbox_is_empty(&worker->outbox)) {
-		worker->state = WORKER_ENDED;
-	}
-}
-
 int worker_run(struct worker *worker)
 {
 	for (;;) {
@@ -820,7 +816,7 @@ int worker_run(struct worker *worker)
 		if (worker->state == WORKER_ORPHANED) {
 			entries[0].fd = -1;
 		}
-		if (poll(entries, 2, -1) < 0 && errno != EINTR) {
+		if (poll(entries, 2, worker_patience(worker)) < 0 && errno != EINTR) {
 			return -errno;
 		}
 		if (entries[0].revents != 0) {
@@ -829,7 +825,7 @@ int worker_run(struct worker *worker)
 		finish_jobs(worker);
 		advance_line(worker);
 		if (worker->state != WORKER_SERVING) {
-			advance_end(worker);
+			worker_advance_end(worker);
 		}
 		if (worker->state == WORKER_ENDED) {
 			return 0;

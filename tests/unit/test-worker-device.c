@@ -103,7 +103,7 @@ static void test_refusals(void **state)
 	static const char *const names[] = {
 		"", "0000:01:00.0 x", "0000:01:00.0\t", "0000:01:00.\x80", "0000:01:00.0ABCD",
 	};
-	struct worker_open_device reserved = {.reserved = 1, .name = DEVICE_0};
+	struct worker_open_device reserved = {.events = 4, .name = DEVICE_0};
 	int events[2] = {eventfd(0, EFD_CLOEXEC), -1};
 	struct fixture fixture;
 
@@ -120,11 +120,11 @@ static void test_refusals(void **state)
 	assert_int_equal(
 		request(&fixture, WORKER_OPEN_DEVICE, &reserved, sizeof(reserved), NULL, 0, NULL),
 		ERROR_INVALID_ARGUMENT);
-	reserved.reserved = 0;
+	reserved.events = WORKER_EVENT_ERROR;
 	assert_int_equal(
 		request(&fixture, WORKER_OPEN_DEVICE, &reserved, sizeof(reserved), events, 2, NULL),
 		ERROR_INVALID_ARGUMENT);
-	expect_text("OpenDevice takes 0 to 1 fds");
+	expect_text("the flags 0x1 speak of 1 eventfds, and 2 came along");
 	/* One of another group, and one that isn't. */
 	assert_int_equal(open_device(&fixture, 0, DEVICE_1, -1, NULL), ERROR_NOT_FOUND);
 	expect_text("open device " DEVICE_1);
@@ -181,7 +181,7 @@ static void test_error_event(void **state)
 	/* One is set where the device has the interrupt, */
 	fixture_fail(&fixture, "VFIO_DEVICE_SET_IRQS", 0, ENOMEM);
 	assert_int_equal(open_device(&fixture, 1, DEVICE_1, event, NULL), ERROR_KERNEL);
-	expect_text("have device " DEVICE_1 " tell of its errors");
+	expect_text("of kind 3 (ERR) of device " DEVICE_1);
 	/* not where nobody wants it, and not where there is none. */
 	fixture_fail(&fixture, "VFIO_DEVICE_SET_IRQS", 0, ENOMEM);
 	assert_int_equal(open_device(&fixture, 1, DEVICE_1, -1, NULL), 0);

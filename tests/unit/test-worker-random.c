@@ -3,9 +3,11 @@
  * Random requests to a worker, compared with a model of what it must hold, and random bytes, which
  * it must survive.
  */
+#include <linux/vfio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "common/cleanup.h"
 #include "common/packet.h"
@@ -17,9 +19,12 @@
 #define SECTION_SIZE  (SECTION_PAGES * PAGE)
 #define GROUPS        3U
 
+#define NOT_WIRED UINT32_MAX
+
 struct model {
 	bool attached[GROUPS];
 	bool open[GROUPS];          /* its device */
+	uint32_t wired[GROUPS];     /* its interrupts: their kind, or NOT_WIRED */
 	uint32_t section[SECTIONS]; /* ids, 0: none */
 	uint32_t owner[SLOTS];      /* first page of the mapping + 1 */
 	uint32_t pages[SLOTS];      /* by first page */
@@ -159,6 +164,7 @@ static void do_group(struct fixture *fixture, struct model *model, uint64_t *see
 		assert_int_equal(detach(fixture, group), 0);
 		model->attached[group] = false;
 		model->open[group] = false;
+		model->wired[group] = NOT_WIRED;
 	}
 }
 
@@ -189,6 +195,75 @@ static void do_pe(struct fixture *fixture, struct model *model, uint64_t *seed)
 	}
 }
 
+/* Of a call to a device that is open: what the model says to it. */
+static enum error_code expect_call(struct model *model, uint32_t group,
+				   const struct worker_call_device *body)
+{
+	uint32_t *wired = &model->wired[group];
+
+	switch ((enum worker_device_call)body->call) {
+	case WORKER_DEVICE_SET_IRQS:
+		if (*wired != NOT_WIRED && *wired != body->index) {
+			return ERROR_INVALID_ARGUMENT;
+		}
+		*wired = body->index;
+		return ERROR_NONE;
+	case WORKER_DEVICE_DISABLE_IRQ:
+		if (*wired != body->index) {
+			return ERROR_NOT_FOUND;
+		}
+		*wired = NOT_WIRED;
+		return ERROR_NONE;
+	case WORKER_DEVICE_MASK_IRQ:
+	case WORKER_DEVICE_UNMASK_IRQ:
+		if (body->index != VFIO_PCI_INTX_IRQ_INDEX) {
+			return ERROR_UNSUPPORTED;
+		}
+		return *wired == body->index ? ERROR_NONE : ERROR_NOT_FOUND;
+	case WORKER_DEVICE_INFO:
+	case WORKER_DEVICE_REGIONS:
+	case WORKER_DEVICE_AREAS:
+	case WORKER_DEVICE_FIND_REGION:
+	case WORKER_DEVICE_READ_REGION:
+	case WORKER_DEVICE_WRITE_REGION:
+	case WORKER_DEVICE_IRQS:
+	case WORKER_DEVICE_CALL_COUNT:
+		break;
+	}
+	return ERROR_NONE;
+}
+
+/* Interrupts, and registers of config space. */
+static void do_device(struct fixture *fixture, struct model *model, uint64_t *seed)
+{
+	static const enum worker_device_call calls[] = {
+		WORKER_DEVICE_SET_IRQS,   WORKER_DEVICE_DISABLE_IRQ, WORKER_DEVICE_MASK_IRQ,
+		WORKER_DEVICE_UNMASK_IRQ, WORKER_DEVICE_READ_REGION, WORKER_DEVICE_REGIONS,
+	};
+	cleanup(cleanup_fd) int event = eventfd(0, EFD_CLOEXEC);
+	uint32_t group = below(seed, GROUPS);
+	struct worker_call_device body = {
+		.group = group,
+		.call = calls[below(seed, sizeof(calls) / sizeof(calls[0]))],
+	};
+	bool sets = body.call == WORKER_DEVICE_SET_IRQS;
+	enum error_code expected = ERROR_NOT_FOUND;
+
+	(void)snprintf(body.name, sizeof(body.name), "%s", devices[group]);
+	if (body.call == WORKER_DEVICE_READ_REGION) {
+		body.index = VFIO_PCI_CONFIG_REGION_INDEX;
+		body.size = 4;
+	} else if (body.call != WORKER_DEVICE_REGIONS) {
+		body.index = below(seed, 2) ? VFIO_PCI_INTX_IRQ_INDEX : VFIO_PCI_MSI_IRQ_INDEX;
+	}
+	if (model->open[group]) {
+		expected = expect_call(model, group, &body);
+	}
+	assert_int_equal(
+		request(fixture, WORKER_CALL_DEVICE, &body, sizeof(body), &event, sets, NULL),
+		expected);
+}
+
 static void compare(struct fixture *fixture, const struct model *model)
 {
 	struct sim_statistics now = fixture_statistics(fixture);
@@ -211,7 +286,7 @@ static void compare(struct fixture *fixture, const struct model *model)
 
 static void run(uint64_t seed)
 {
-	struct model model = {.attached = {false}};
+	struct model model = {.wired = {NOT_WIRED, NOT_WIRED, NOT_WIRED}};
 	struct fixture fixture;
 
 	fixture_open(&fixture);
@@ -224,6 +299,8 @@ static void run(uint64_t seed)
 			do_unmap(&fixture, &model, &seed);
 		} else if (choice < 80) {
 			do_pe(&fixture, &model, &seed);
+		} else if (choice < 86) {
+			do_device(&fixture, &model, &seed);
 		} else if (choice < 97) {
 			do_memory(&fixture, &model, &seed);
 		} else {
@@ -267,11 +344,13 @@ static void send_noise(struct fixture *fixture, uint64_t *seed)
 		[WORKER_TRANSLATE] = sizeof(struct worker_translate),
 		[WORKER_LIST_MAPPINGS] = sizeof(struct worker_list),
 		[WORKER_OPEN_DEVICE] = sizeof(struct worker_open_device),
+		[WORKER_CALL_DEVICE] = sizeof(struct worker_call_device),
 		[WORKER_OPERATE_PE] = sizeof(struct worker_operate_pe),
 	};
 	uint32_t type = WORKER_DESCRIBE + below(seed, WORKER_OPERATE_PE);
 	unsigned int count = type == WORKER_ADD_MEMORY ? 1 : type == WORKER_ATTACH_GROUP ? 2 : 0;
 	cleanup(cleanup_fd) int memory = make_memory(SECTION_SIZE);
+	cleanup(cleanup_fd) int event = eventfd(0, EFD_CLOEXEC);
 	int fds[] = {memory, fixture->control};
 	uint32_t body[16];
 
@@ -281,6 +360,15 @@ static void send_noise(struct fixture *fixture, uint64_t *seed)
 	if (type == WORKER_OPEN_DEVICE && below(seed, 2)) {
 		(void)snprintf((char *)&body[2], WORKER_DEVICE_NAME_SIZE, "%s", devices[0]);
 		count = below(seed, 2);
+		body[1] &= WORKER_EVENT_ERROR | WORKER_EVENT_REQUEST;
+	}
+	if (type == WORKER_CALL_DEVICE && below(seed, 4)) {
+		body[0] = 0;
+		body[1] = below(seed, WORKER_DEVICE_CALL_COUNT + 1);
+		(void)snprintf((char *)&body[2], WORKER_DEVICE_NAME_SIZE, "%s", devices[0]);
+		body[9] = 0;
+		fds[0] = below(seed, 4) ? event : memory;
+		count = body[1] == WORKER_DEVICE_SET_IRQS ? 1 + below(seed, 2) : 0;
 	}
 	if (below(seed, 16) == 0) {
 		struct worker_request head = {.version = interesting(seed),

@@ -382,13 +382,17 @@ uint64_t send_open(struct fixture *fixture, uint32_t group, const char *name, in
 {
 	struct worker_open_device body = open_request(group, name);
 
+	body.events = event >= 0 ? WORKER_EVENT_ERROR : 0;
 	return send_request(fixture, WORKER_OPEN_DEVICE, &body, sizeof(body), &event, event >= 0);
 }
 
 int open_device(struct fixture *fixture, uint32_t group, const char *name, int event, int *ret_fd)
 {
 	struct worker_open_device body = open_request(group, name);
-	int r = request(fixture, WORKER_OPEN_DEVICE, &body, sizeof(body), &event, event >= 0, NULL);
+	int r;
+
+	body.events = event >= 0 ? WORKER_EVENT_ERROR : 0;
+	r = request(fixture, WORKER_OPEN_DEVICE, &body, sizeof(body), &event, event >= 0, NULL);
 
 	if (r == 0) {
 		assert_int_equal(last_answer.head.size, 0);
