@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/device_alarm.h"
+#include "broker/device_call.h"
 #include "broker/manager.h"
+#include "broker/release.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 
@@ -21,20 +24,73 @@ struct opening {
 	void *userdata;
 };
 
+static void tell(struct manager *manager, struct host_device *device, unsigned int what)
+{
+	if (manager->observer && manager->observer->device_changed) {
+		manager->observer->device_changed(manager->observer_userdata, device, what);
+	}
+}
+
 static void set_open(struct manager *manager, struct host_device *device, bool open)
 {
 	if (device->open != open) {
 		device->open = open;
-		if (manager->observer && manager->observer->device_changed) {
-			manager->observer->device_changed(manager->observer_userdata, device);
-		}
+		tell(manager, device, DEVICE_CHANGED_OPEN);
 	}
+}
+
+void device_forget(struct manager *manager, struct host_device *device)
+{
+	device_alarm_done(device);
+	device->described = false; /* another one may be plugged in when it is opened again */
+	set_open(manager, device, false);
+	release_end(device);
 }
 
 void device_forget_group(struct manager *manager, struct group *group)
 {
 	for (struct host_device *device = group->devices; device; device = device->next) {
-		set_open(manager, device, false);
+		device_forget(manager, device);
+	}
+	release_group_left(group);
+}
+
+/* -- what a device is found to be when it is open -- */
+
+struct description {
+	struct manager *manager;
+	struct host_device *device;
+};
+
+static void handle_info(void *userdata, const struct device_answer *answer)
+{
+	struct description *description = userdata;
+	struct host_device *device = description->device;
+
+	if (answer->error.code == ERROR_NONE) {
+		device->described = true;
+		if (device->reset_works != (answer->info->reset_works != 0)) {
+			device->reset_works = answer->info->reset_works != 0;
+			tell(description->manager, device, DEVICE_CHANGED_RESET_WORKS);
+		}
+	} else {
+		log_debug("%s can't be described: %s, ignoring", device->host->name,
+			  answer->error.text);
+	}
+	free(description);
+}
+
+/* When that can't be known now, the next who opens the device asks again. */
+static void describe(struct manager *manager, struct host_device *device)
+{
+	const struct worker_call_device request = {.call = WORKER_DEVICE_INFO};
+	struct description *description = device->described ? NULL : malloc(sizeof(*description));
+
+	if (description) {
+		*description = (struct description){.manager = manager, .device = device};
+		if (device_call(device, &request, NULL, 0, handle_info, description, NULL)) {
+			free(description);
+		}
 	}
 }
 
@@ -85,16 +141,28 @@ static void handle_answer(void *userdata, const struct worker_answer *answer)
 	}
 	if (worked && opening->group->space == opening->space) {
 		set_open(opening->manager, opening->device, true);
+		describe(opening->manager, opening->device);
 	} else if (!worked && answer->error.code == ERROR_FROZEN && opening->group->pe) {
 		pe_suspect(opening->group->pe);
 	}
 	finish(opening, answer);
 }
 
-static int check_group(const struct host_device *device, struct error *error)
+int device_check_present(const struct host_device *device, struct error *error)
+{
+	return device->gone ? error_set(error, ERROR_NOT_FOUND, 0, "%s was unplugged",
+					device->host->name)
+			    : 0;
+}
+
+int device_check_attached(const struct host_device *device, struct error *error)
 {
 	const struct group *group = device->group;
+	int r = device_check_present(device, error);
 
+	if (r) {
+		return r;
+	}
 	if (!group->space) {
 		return error_set(error, ERROR_NOT_FOUND, 0,
 				 "%s is in group %" PRIu32
@@ -110,23 +178,42 @@ static int check_group(const struct host_device *device, struct error *error)
 				 "group %" PRIu32 " of %s is being attached: ask again when it is",
 				 group->host->id, device->host->name);
 	}
-	return group->pe ? pe_check_open(group->pe, error) : 0;
+	return 0;
+}
+
+static int check_open(const struct host_device *device, struct error *error)
+{
+	const struct pe *pe = device->group->pe;
+	int r = device_check_attached(device, error);
+
+	return r == 0 && pe ? pe_check_open(pe, error) : r;
 }
 
 static int ask(struct opening *opening, struct error *error)
 {
-	struct group *group = opening->group;
-	struct worker_open_device body = {.group = group->host->id};
-	int event = group->pe ? pe_error_event(group->pe) : -1;
-	int r = check_group(opening->device, error);
+	struct host_device *device = opening->device;
+	struct worker_open_device body = {.group = device->group->host->id};
+	int event = device_alarm_error_event(opening->manager, device);
+	int fds[2];
+	unsigned int count = 0;
+	int r = check_open(device, error);
 
 	if (r) {
 		return r;
 	}
-	(void)snprintf(body.name, sizeof(body.name), "%s", opening->device->host->name);
-	opening->space = group->space;
-	return space_request(group->space, WORKER_OPEN_DEVICE, &body, sizeof(body), &event,
-			     event >= 0 ? 1 : 0, handle_answer, opening, error);
+	(void)snprintf(body.name, sizeof(body.name), "%s", device->host->name);
+	if (event >= 0) {
+		body.events |= WORKER_EVENT_ERROR;
+		fds[count++] = event;
+	}
+	event = release_event(opening->manager, device);
+	if (event >= 0) {
+		body.events |= WORKER_EVENT_REQUEST;
+		fds[count++] = event;
+	}
+	opening->space = device->group->space;
+	return space_request(opening->space, WORKER_OPEN_DEVICE, &body, sizeof(body), fds, count,
+			     handle_answer, opening, error);
 }
 
 static void begin(struct pe_turn *turn)
@@ -149,7 +236,7 @@ int device_open(struct manager *manager, struct host_device *device, worker_answ
 {
 	cleanup(cleanup_free) struct opening *opening = NULL;
 	struct group *group = device->group;
-	int r = check_group(device, error);
+	int r = check_open(device, error);
 
 	if (r) {
 		return r;

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 
+#include "broker/hotplug.h"
 #include "broker/manager.h"
 #include "broker/programs.h"
 #include "broker/simulator.h"
@@ -42,6 +43,7 @@ struct broker {
 	struct kernel *kernel;
 	struct simulator *simulator;
 	struct manager *manager;
+	struct hotplug *hotplug; /* NULL: the kernel doesn't tell */
 	struct bus *bus;
 	struct service *service;
 	char worker_program[PATH_MAX];
@@ -256,6 +258,16 @@ static int start_bus(struct broker *broker)
 
 /* -- the whole -- */
 
+/* Without it everything works but what it does. */
+static void start_hotplug(struct broker *broker)
+{
+	struct error error;
+
+	if (hotplug_new(broker->manager, &broker->hotplug, &error)) {
+		log_error("devices that come and go will not be noticed: %s", error.text);
+	}
+}
+
 static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info,
 			 void *userdata)
 {
@@ -322,11 +334,13 @@ static int start(struct broker *broker, const struct options *options)
 		log_error("%s", error.text);
 		return -EINVAL;
 	}
+	start_hotplug(broker);
 	return start_bus(broker);
 }
 
 static void stop(struct broker *broker)
 {
+	broker->hotplug = hotplug_free(broker->hotplug);
 	broker->service = service_free(broker->service);
 	broker->bus = bus_free(broker->bus);
 	broker->manager = manager_free(broker->manager);

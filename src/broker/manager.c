@@ -6,74 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/bind.h"
+#include "broker/inventory.h"
+#include "broker/quarantine.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 
 static void cleanup_manager(struct manager **manager)
 {
 	(void)manager_free(*manager);
-}
-
-static struct group *free_group(struct group *group)
-{
-	if (group) {
-		group->pe = pe_free(group->pe);
-		while (group->devices) {
-			struct host_device *device = group->devices;
-
-			group->devices = device->next;
-			free(device);
-		}
-		free(group);
-	}
-	return NULL;
-}
-
-static int add_device(struct group *group, struct topology_device *host)
-{
-	struct host_device *device = calloc(1, sizeof(*device));
-
-	if (!device) {
-		return -ENOMEM;
-	}
-	device->host = host;
-	device->group = group;
-	device->next = group->devices;
-	group->devices = device;
-	host->owner = device;
-	return 0;
-}
-
-static int add_group(struct manager *manager, struct topology_group *host)
-{
-	struct group *group = calloc(1, sizeof(*group));
-
-	if (!group) {
-		return -ENOMEM;
-	}
-	manager->groups[manager->group_count++] = group;
-	group->host = host;
-	host->owner = group;
-	for (size_t i = host->device_count; i > 0; i--) {
-		if (add_device(group, host->devices[i - 1]) < 0) {
-			return -ENOMEM;
-		}
-	}
-	return host->eeh ? pe_new(manager, group, &group->pe) : 0;
-}
-
-static int add_groups(struct manager *manager, struct error *error)
-{
-	const struct topology *topology = manager->topology;
-
-	manager->groups = calloc(topology->group_count + 1, sizeof(struct group *));
-	for (size_t i = 0; i < topology->group_count; i++) {
-		if (!manager->groups || add_group(manager, topology->groups[i]) < 0) {
-			return error_set(error, ERROR_KERNEL, ENOMEM,
-					 "no memory for group %" PRIu32, topology->groups[i]->id);
-		}
-	}
-	return 0;
 }
 
 int manager_new(sd_event *event, struct kernel *kernel, bool simulated, const char *worker_program,
@@ -95,7 +36,8 @@ int manager_new(sd_event *event, struct kernel *kernel, bool simulated, const ch
 	}
 	manager->next_event = 1;
 	manager->next_cookie = 1;
-	r = add_groups(manager, error);
+	manager->bind_timeout = BINDING_TIMEOUT;
+	r = inventory_fill(manager, error);
 	if (r) {
 		return r;
 	}
@@ -106,6 +48,7 @@ int manager_new(sd_event *event, struct kernel *kernel, bool simulated, const ch
 struct manager *manager_free(struct manager *manager)
 {
 	if (manager) {
+		binding_forget_all(manager);
 		manager_observe_pes(manager, NULL, NULL); /* it may be gone already */
 		while (manager->spaces) {
 			struct space *space = manager->spaces;
@@ -113,10 +56,8 @@ struct manager *manager_free(struct manager *manager)
 			manager->spaces = space->next;
 			(void)space_free(space);
 		}
-		for (size_t i = 0; i < manager->group_count; i++) {
-			manager->groups[i] = free_group(manager->groups[i]);
-		}
-		free(manager->groups);
+		quarantine_forget_all(manager);
+		inventory_free(manager);
 		manager->policies = policy_free(manager->policies);
 		manager->topology = topology_free(manager->topology);
 		manager->event = sd_event_unref(manager->event);
@@ -201,15 +142,26 @@ struct space_attach_options manager_attach_options(const struct manager *manager
 int manager_find_group(struct manager *manager, uint32_t id, struct group **ret_group,
 		       struct error *error)
 {
-	const struct topology_group *host = topology_find_group(manager->topology, id);
+	size_t low = 0;
+	size_t high = manager->group_count;
 
-	if (!host) {
-		return error_set(error, ERROR_NOT_FOUND, 0,
-				 "this host has no IOMMU group %" PRIu32 "; it has %zu groups", id,
-				 manager->group_count);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		struct group *group = manager->groups[middle];
+
+		if (group->host->id == id) {
+			*ret_group = group;
+			return 0;
+		}
+		if (group->host->id < id) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
 	}
-	*ret_group = host->owner;
-	return 0;
+	return error_set(error, ERROR_NOT_FOUND, 0,
+			 "this host has no IOMMU group %" PRIu32 "; it has %zu groups", id,
+			 manager->topology->group_count);
 }
 
 int manager_find_device(struct manager *manager, const char *name, struct host_device **ret_device,
@@ -217,7 +169,7 @@ int manager_find_device(struct manager *manager, const char *name, struct host_d
 {
 	const struct topology_device *device = topology_find_device(manager->topology, name);
 
-	if (!device) {
+	if (!device || !device->owner) {
 		return error_set(error, ERROR_NOT_FOUND, 0,
 				 "no device %.64s is in an IOMMU group of this host; names look "
 				 "like 0001:01:00.0",

@@ -42,8 +42,24 @@ struct manager_observer {
 				  const struct worker_detached *detached);
 	/* No container has a section, or none has it any more; why is one line. May be NULL. */
 	void (*memory_skipped)(void *userdata, struct space *space, uint32_t id, const char *why);
-	/* A device was opened, or closed (broker/device.h). May be NULL. */
-	void (*device_changed)(void *userdata, struct host_device *device);
+	/* A device was opened, or closed: DEVICE_CHANGED_* (broker/device.h). May be NULL, as all
+	 * that follow. */
+	void (*device_changed)(void *userdata, struct host_device *device, unsigned int what);
+	/* The host has a group or a device more, or one less. A group comes before its devices and
+	 * goes after them; its record stays (broker/device.h). */
+	void (*group_added)(void *userdata, struct group *group);
+	void (*group_removed)(void *userdata, struct group *group);
+	void (*device_added)(void *userdata, struct host_device *device);
+	void (*device_removed)(void *userdata, struct host_device *device);
+	/* The group's list of devices is another one. */
+	void (*group_devices_changed)(void *userdata, struct group *group);
+	/* It was bound to a driver, or taken from one. */
+	void (*driver_changed)(void *userdata, struct host_device *device);
+	/* Its node came or went, and with it perhaps whether it is viable. */
+	void (*viability_changed)(void *userdata, struct group *group);
+	/* The kernel wants the device back (broker/release.h). */
+	void (*release_requested)(void *userdata, struct host_device *device, uint32_t seconds,
+				  const char *why);
 };
 
 struct manager {
@@ -52,15 +68,21 @@ struct manager {
 	bool simulated;
 	const char *worker_program;
 	struct topology *topology;
-	struct group **groups; /* one for each of the topology's, in the same order */
+	/* In order of their numbers: the topology's, and those gone that an address space has. */
+	struct group **groups;
 	size_t group_count;
+	struct group **gone_groups; /* kept for their return (broker/device.h) */
+	size_t gone_group_count;
 	struct space *spaces;
 	size_t space_count;
+	struct keeper *keepers; /* broker/quarantine.h, owned */
 	unsigned int next_space;
 	bool stopping;
 	struct window_policy policy; /* what applies; the defaults at first */
 	struct policy *policies;     /* all that was loaded, for what depends; NULL: nothing was */
 	const struct policy_folders *policy_folders; /* where it is from; NULL: nowhere */
+	struct binding *bindings; /* helpers at work (broker/bind.h), owned */
+	uint32_t bind_timeout;    /* milliseconds until their callers are told that it takes long */
 	uint32_t next_event;                         /* of a PE, from 1 on */
 	uint32_t next_cookie;                        /* of a participant, likewise; 0: used up */
 	const struct manager_observer *observer;

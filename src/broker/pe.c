@@ -88,7 +88,6 @@ int pe_new(struct manager *manager, struct group *group, struct pe **ret_pe)
 	}
 	pe->manager = manager;
 	pe->group = group;
-	pe->error_event = -1;
 	find_policy(pe, &pe->policy);
 	r = recovery_new(&pe->policy, &pe->recovery);
 	if (r < 0) {
@@ -115,8 +114,6 @@ struct pe *pe_free(struct pe *pe)
 		pe->look_timer = sd_event_source_disable_unref(pe->look_timer);
 		pe->busy_timer = sd_event_source_disable_unref(pe->busy_timer);
 		pe->deadline_timer = sd_event_source_disable_unref(pe->deadline_timer);
-		pe->error_source = sd_event_source_disable_unref(pe->error_source);
-		pe->error_event = fd_close(pe->error_event);
 		while (pe->participants) {
 			struct pe_participant *next = pe->participants->next;
 
@@ -260,6 +257,16 @@ int pe_check_recovery(const struct pe *pe, struct error *error)
 			 recovery_phase_name(recovery_phase(pe->recovery)));
 }
 
+int pe_check_reset(const struct pe *pe, struct error *error)
+{
+	return pe->asked_back
+		       ? error_set(error, ERROR_BUSY, 0,
+				   "the kernel wants a device of group %" PRIu32
+				   " back, for which a reset of %s would wait: detach the group",
+				   pe->group->host->id, pe_name(pe).text)
+		       : 0;
+}
+
 int pe_check_request(const struct pe *pe, struct error *error)
 {
 	int r = pe_check_recovery(pe, error);
@@ -307,6 +314,18 @@ int pe_check_open(const struct pe *pe, struct error *error)
 				 pe_name(pe).text);
 	}
 	return pe_check_recovery(pe, error);
+}
+
+int pe_check_access(const struct pe *pe, struct error *error)
+{
+	enum recovery_phase phase = recovery_phase(pe->recovery);
+	int r;
+
+	if ((phase == RECOVERY_MMIO_ENABLED || phase == RECOVERY_SLOT_RESET) && !pe->step) {
+		return 0;
+	}
+	r = pe_check_open(pe, error);
+	return r ? r : pe_check_request(pe, error);
 }
 
 /* -- participants that go -- */
@@ -373,6 +392,7 @@ void pe_group_changed(struct pe *pe)
 
 	if (!pe->group->space) {
 		pe->ended = false;
+		pe->asked_back = false;
 	} else if (pe->participants && pe->group->space->uid != pe->participants_uid) {
 		forget_participants(pe);
 	}
@@ -390,10 +410,45 @@ bool pe_is_operating(const struct pe *pe)
 	return pe->asked && pe->asked->kind != PE_REQUEST_LOOK;
 }
 
+bool pe_is_looking(const struct pe *pe)
+{
+	return pe->asked &&
+	       (pe->asked->kind == PE_REQUEST_LOOK || pe->asked->kind == PE_REQUEST_SAVE);
+}
+
 void pe_space_ends(struct pe *pe, const char *why)
 {
 	pe->ended = pe->group->space != NULL;
 	leave_space(pe, ERROR_WORKER_LOST, why);
+}
+
+void pe_taken(struct pe *pe)
+{
+	if (!pe->ended) {
+		pe->ended = pe->group->space != NULL;
+		leave_space(pe, ERROR_NOT_FOUND, "its group is taken from the address space");
+	}
+}
+
+void pe_asked_back(struct pe *pe)
+{
+	const char *why = "the kernel wants a device of it back: detach its group";
+	struct error error;
+
+	pe->asked_back = true;
+	/* One that has failed stays so: its resets are over. */
+	if (!recovery_lets_operate(pe->recovery) &&
+	    recovery_phase(pe->recovery) != RECOVERY_FAILED) {
+		(void)error_set(&error, ERROR_BUSY, 0, "%s: %s", pe_name(pe).text, why);
+		pe_drop_turns(pe, &error);
+		pe_abort(pe, why);
+	}
+}
+
+void pe_devices_changed(struct pe *pe)
+{
+	recovery_set_needs_fundamental(pe->recovery, needs_fundamental(pe->group->host));
+	pe_policy_changed(pe);
 }
 
 void pe_policy_changed(struct pe *pe)

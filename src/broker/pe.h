@@ -74,12 +74,31 @@ void pe_space_ends(struct pe *pe, const char *why);
 /* Whether the worker is at something that may take minutes, and can't be interrupted (H49). */
 bool pe_is_operating(const struct pe *pe);
 
+/* Whether the worker is at a look or a save, which takes milliseconds and has the group for itself.
+ */
+bool pe_is_looking(const struct pe *pe);
+
 /* Something has come across what looks like a freeze: its state is looked at, at once. */
 void pe_suspect(struct pe *pe);
 
 /* Whether no other group is to come to its container: a recovery is under way, which could not go
  * on then, or has failed, which would be forgotten. */
 bool pe_keeps_alone(const struct pe *pe);
+
+/* Its group is about to be taken from its address space: what is under way is given up, and nothing
+ * is begun until the group has left. */
+void pe_taken(struct pe *pe);
+
+/*
+ * The kernel waits for a device of the group to be closed. A reset of the PE that is begun now would
+ * wait for that as well, for ever, with the thread that has the group (eeh_pe_reset, pci_bus_lock):
+ * a recovery that is under way is given up, and until the group has left its address space none is
+ * begun, and no reset. All else goes on.
+ */
+void pe_asked_back(struct pe *pe);
+
+/* A device has come to the group, or left it: policy and resets depend on which it has. */
+void pe_devices_changed(struct pe *pe);
 
 /* Another policy applies (manager->policies). */
 void pe_policy_changed(struct pe *pe);
@@ -112,6 +131,14 @@ void pe_end_turn(struct pe *pe, struct pe_turn *turn);
 /* Whether devices of its group may be opened: ERROR_FROZEN, ERROR_BUSY, ERROR_RECOVERY_FAILED
  * (broker/device.h). */
 int pe_check_open(const struct pe *pe, struct error *error);
+
+/*
+ * Whether registers of its open devices may be touched: the same codes. While a reset is asserted,
+ * or an operation is under way that may assert one, an access would be an error of the machine. In
+ * the two steps of a recovery where the participants set their devices up (MmioEnabled, SlotReset)
+ * they may.
+ */
+int pe_check_access(const struct pe *pe, struct error *error);
 
 /* -- for clients: what is not known of the caller's rights here is the face's business -- */
 
@@ -156,8 +183,8 @@ void pe_forget_client(struct pe *pe, const char *client);
 /* Whether the client has joined, so that its leaving is of interest. */
 bool pe_has_client(const struct pe *pe, const char *client);
 
-/* What the ERR interrupts of its devices are to ring: an eventfd of the PE's own, or -1. */
-int pe_error_event(struct pe *pe);
+/* The ERR interrupt of one of its devices has rung (broker/device_alarm.h). */
+void pe_error_rang(struct pe *pe);
 
 /* -- properties -- */
 

@@ -307,7 +307,8 @@ static int check_operation(const struct pe *pe, const struct worker_operate_pe *
 				 "done to it",
 				 pe_name(pe).text);
 	}
-	return pe_check_request(pe, error);
+	r = is_reset(request->operation) ? pe_check_reset(pe, error) : 0;
+	return r ? r : pe_check_request(pe, error);
 }
 
 int pe_operate(struct pe *pe, const struct worker_operate_pe *request, pe_answer_handler handler,

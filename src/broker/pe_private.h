@@ -65,6 +65,7 @@ struct pe {
 	bool watched;
 	bool ended;    /* the worker is lost; until the group is out of the address space */
 	bool asserted; /* a client's reset */
+	bool asked_back; /* a device; until the group is out of the address space */
 	bool wanted;   /* a look, as soon as may be */
 	enum record_source wanted_by;
 	unsigned int unknown_looks; /* one after the other */
@@ -76,8 +77,6 @@ struct pe {
 	unsigned int looking_waiters; /* the first of those that wait: it is for them */
 	struct pe_waiter waiters[PE_CHECKS_MAX];
 	unsigned int waiter_count;
-	int error_event;
-	sd_event_source *error_source;
 	/* asking */
 	struct pe_turn *current;
 	struct pe_turn *first_turn; /* that wait */
@@ -124,7 +123,10 @@ void pe_tell(struct pe *pe);
 /* ERROR_BUSY: an event goes on and doesn't wait for a request. */
 int pe_check_recovery(const struct pe *pe, struct error *error);
 
-/* The same, and ERROR_BUSY when an operation of a client's is under way. */
+/* ERROR_BUSY: no reset can be begun any more, see pe_asked_back. */
+int pe_check_reset(const struct pe *pe, struct error *error);
+
+/* The same as pe_check_recovery, and ERROR_BUSY when an operation of a client's is under way. */
 int pe_check_request(const struct pe *pe, struct error *error);
 
 /* "PE 0001:fd of group 3", or "the PE of group 3". */

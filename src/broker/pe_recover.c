@@ -138,7 +138,8 @@ static void follow_event(struct pe *pe, uint32_t event)
 
 void pe_notice(struct pe *pe, enum record_source source)
 {
-	if (!pe->asserted && recovery_notice(pe->recovery, pe_now_in_machine(),
+	if (!pe->asserted && !pe->asked_back &&
+	    recovery_notice(pe->recovery, pe_now_in_machine(),
 					     pe->manager->next_event, pe->condition)) {
 		use_number(pe, source);
 	}
@@ -177,6 +178,9 @@ int pe_recover(struct pe *pe, bool is_operator, uint32_t *ret_event, struct erro
 		r = error_set(error, ERROR_ACCESS_DENIED, 0,
 			      "%s has been given up: only an operator may have it recovered",
 			      pe_name(pe).text);
+	}
+	if (r == 0) {
+		r = pe_check_reset(pe, error);
 	}
 	if (r == 0) {
 		r = pe_check_request(pe, error);

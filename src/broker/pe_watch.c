@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 #include "broker/pe_private.h"
 #include "common/cleanup.h"
@@ -228,32 +226,10 @@ void pe_finish_look(struct pe *pe, const struct error *error, enum pe_condition 
 
 /* -- the ERR interrupt -- */
 
-static int handle_error_event(sd_event_source *source, int fd, uint32_t events, void *userdata)
+void pe_error_rang(struct pe *pe)
 {
-	struct pe *pe = userdata;
-	uint64_t count;
-
-	(void)source;
-	(void)events;
-	if (read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count) && pe->watched) {
+	if (pe->watched) {
 		pe_hint(pe);
 		pe_want_look(pe, RECORD_BY_INTERRUPT);
 	}
-	return 0;
-}
-
-int pe_error_event(struct pe *pe)
-{
-	cleanup(cleanup_fd) int fd = -1;
-
-	if (pe->error_event >= 0) {
-		return pe->error_event;
-	}
-	fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	/* Without it the PE is polled all the same. */
-	if (fd >= 0 && sd_event_add_io(pe->manager->event, &pe->error_source, fd, EPOLLIN,
-				       handle_error_event, pe) >= 0) {
-		pe->error_event = steal_fd(&fd);
-	}
-	return pe->error_event;
 }

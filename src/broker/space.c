@@ -7,8 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/bind.h"
+#include "broker/delegation.h"
 #include "broker/group.h"
+#include "broker/holders.h"
 #include "broker/manager.h"
+#include "broker/quarantine.h"
 #include "broker/space_private.h"
 #include "broker/space_report.h"
 #include "common/cleanup.h"
@@ -22,6 +26,10 @@
 /* What a PE's operation may take in addition (PCI_BUS_RESET_WAIT_MSEC): to kill a worker that
  * resets a PE would leave that blocked for whoever has it next. */
 #define OPERATION_USEC (300 * UINT64_C(1000000))
+
+/* And to stop one device and to close it: twice a reset, in the worst case of its PE, which was
+ * seen to take 5.8 s. */
+#define DEVICE_USEC (15 * UINT64_C(1000000))
 
 /* A request that changes the structure, from its sending until the new description is there. */
 struct change {
@@ -119,6 +127,10 @@ static bool changes_structure(enum worker_request_type type)
 	case WORKER_TRANSLATE:
 	case WORKER_LIST_MAPPINGS:
 	case WORKER_OPEN_DEVICE:
+	case WORKER_CALL_DEVICE:
+	case WORKER_RESET_DEVICE:
+	case WORKER_RESET_SPACE:
+	case WORKER_RELEASE_GROUP:
 	case WORKER_OPERATE_PE:
 	case WORKER_CLOSE:
 	case WORKER_REQUEST_TYPE_COUNT:
@@ -337,9 +349,17 @@ int space_attach_group(struct space *space, struct group *group,
 				 "address space %u has %d containers", space->number,
 				 WORKER_CONTAINERS_MAX);
 	}
-	r = open_group_nodes(space, group, fds, error);
+	r = quarantine_check(space->manager, group, error);
+	r = r ? r : delegation_check(group, error);
+	r = r ? r : binding_check(space->manager, group, error);
 	if (r) {
 		return r;
+	}
+	r = open_group_nodes(space, group, fds, error);
+	if (r) {
+		return r == ERROR_GROUP_BUSY && error
+			       ? holders_explain(space->manager, group, error, handler, userdata)
+			       : r;
 	}
 	body.container_id = space->next_container;
 	memcpy(body.iommu_type, options->iommu_type, sizeof(body.iommu_type));
@@ -450,6 +470,17 @@ int space_detach_group(struct space *space, struct group *group, bool is_operato
 	return r;
 }
 
+int space_take_group(struct space *space, struct group *group, uint32_t flags,
+		     worker_answer_handler handler, void *userdata, struct error *error)
+{
+	struct worker_detach body = {.group = group->host->id, .flags = flags};
+	int r = prepare_request(space, error);
+
+	return r ? r
+		 : request_change(space, WORKER_DETACH_GROUP, &body, sizeof(body), NULL, 0, group,
+				  handler, userdata, error);
+}
+
 uint64_t space_locked_bytes(const struct space *space)
 {
 	return space->counts.locked_pins + space->counts.locked_tables + space->counts.locked_leaks;
@@ -518,6 +549,22 @@ static bool operates_on_pes(const struct space *space)
 	return false;
 }
 
+static uint64_t count_open_devices(const struct space *space)
+{
+	const struct manager *manager = space->manager;
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < manager->group_count; i++) {
+		const struct group *group = manager->groups[i];
+
+		for (const struct host_device *device = group->devices;
+		     device && group->space == space; device = device->next) {
+			count += device->open;
+		}
+	}
+	return count;
+}
+
 static void release_groups(struct space *space)
 {
 	struct manager *manager = space->manager;
@@ -529,17 +576,14 @@ static void release_groups(struct space *space)
 	}
 }
 
-static void handle_worker_gone(void *userdata, const char *why)
+/* Its worker has ended, or is a keeper's now. */
+static void end_space(struct space *space, const char *why)
 {
-	struct space *space = userdata;
 	struct manager *manager = space->manager;
 	worker_answer_handler closed = steal_pointer(space->closed);
 	void *closed_userdata = space->closed_userdata;
 	struct worker_answer answer = {.body = NULL};
 
-	if (!space->closing) {
-		log_write(LOG_ERR, LOG_SPACE(space->number), "the worker is lost: %s", why);
-	}
 	end_pes(space, why);
 	release_groups(space);
 	log_write(LOG_DEBUG, LOG_SPACE(space->number), "gone: %s", why);
@@ -549,6 +593,16 @@ static void handle_worker_gone(void *userdata, const char *why)
 	if (closed) {
 		closed(closed_userdata, &answer);
 	}
+}
+
+static void handle_worker_gone(void *userdata, const char *why)
+{
+	struct space *space = userdata;
+
+	if (!space->closing) {
+		log_write(LOG_ERR, LOG_SPACE(space->number), "the worker is lost: %s", why);
+	}
+	end_space(space, why);
 }
 
 /* A Close that waits when spaprd itself ends. */
@@ -672,11 +726,32 @@ static int handle_close_deadline(sd_event_source *source, uint64_t usec, void *u
 	return 0;
 }
 
-/* The process ends next; handle_worker_gone does the rest. */
+/* The worker keeps groups, and goes on to do so. */
+static void handle_kept(struct space *space, const struct worker_kept *kept, size_t size)
+{
+	size_t count = size / sizeof(*kept);
+	bool sound = size % sizeof(*kept) == 0 && quarantine_is_sound(space, kept, count);
+
+	if (sound && quarantine_take(space, kept, count) == 0) {
+		end_space(space, "its worker keeps groups in quarantine");
+		return;
+	}
+	log_write(LOG_CRIT, LOG_SPACE(space->number),
+		  sound ? "no memory to look after the groups that process %d keeps: ending it"
+			: "process %d says that it keeps groups that it can't have: ending it",
+		  (int)worker_process_pid(space->worker));
+	worker_process_kill(space->worker, SIGKILL);
+}
+
+/* The process ends next, unless it keeps something; handle_worker_gone does the rest. */
 static void handle_close_answer(void *userdata, const struct worker_answer *answer)
 {
 	struct space *space = userdata;
 
+	if (answer->error.code == ERROR_NONE && answer->size > 0) {
+		handle_kept(space, answer->body, answer->size);
+		return;
+	}
 	if (answer->error.code != ERROR_NONE && answer->error.code != ERROR_WORKER_LOST) {
 		log_write(LOG_WARNING, LOG_SPACE(space->number), "teardown: %s, ignoring",
 			  answer->error.text);
@@ -702,7 +777,8 @@ int space_close(struct space *space, worker_answer_handler handler, void *userda
 	space->closing = true;
 	space->closed = handler;
 	space->closed_userdata = userdata;
-	patience = CLOSE_DEADLINE_USEC + (operates_on_pes(space) ? OPERATION_USEC : 0);
+	patience = CLOSE_DEADLINE_USEC + (operates_on_pes(space) ? OPERATION_USEC : 0) +
+		   count_open_devices(space) * DEVICE_USEC;
 	end_pes(space, "its address space is being closed");
 	(void)sd_event_add_time_relative(space->manager->event, &space->close_deadline,
 					 CLOCK_MONOTONIC, patience, 0, handle_close_deadline,

@@ -115,6 +115,14 @@ int space_attach_group(struct space *space, struct group *group,
 int space_detach_group(struct space *space, struct group *group, bool is_operator,
 		       worker_answer_handler handler, void *userdata, struct error *error);
 
+/*
+ * Take a group away whatever its owner thinks of that (WORKER_DETACH_* flags), and without waiting
+ * for what is under way with it: the worker answers ERROR_BUSY as long as that goes on. As
+ * space_detach_group else.
+ */
+int space_take_group(struct space *space, struct group *group, uint32_t flags,
+		     worker_answer_handler handler, void *userdata, struct error *error);
+
 /* The sum of the locked bytes in counts. */
 uint64_t space_locked_bytes(const struct space *space);
 

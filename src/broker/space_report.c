@@ -9,6 +9,35 @@
 #include "common/log.h"
 #include "host/topology.h"
 
+/* Whether the container goes with the group: the description that says so is still to come. */
+static bool was_last(const struct space *space, uint32_t container_id)
+{
+	for (uint32_t i = 0; i < space->container_count; i++) {
+		if (space->containers[i].container_id == container_id) {
+			return space->containers[i].group_count == 1;
+		}
+	}
+	return false;
+}
+
+static void log_detached(const struct space *space, const struct group *group,
+			 const struct worker_detached *detached)
+{
+	if (detached->replayed == 0 && was_last(space, detached->container_id)) {
+		log_write(LOG_WARNING, LOG_SPACE(space->number),
+			  "group %" PRIu32 " was taken away, and was the last one: container "
+			  "%" PRIu32 " took %" PRIu64 " mappings with it",
+			  group->host->id, detached->container_id, detached->lost);
+		return;
+	}
+	log_write(LOG_WARNING, LOG_SPACE(space->number),
+		  "when group %" PRIu32 " left container %" PRIu32
+		  " the kernel cleared the mappings of the groups that stay: %" PRIu64
+		  " were made again, %" PRIu64 " could not be and are gone%s",
+		  group->host->id, detached->container_id, detached->replayed, detached->lost,
+		  detached->lost > 0 ? "; map them anew" : "");
+}
+
 void space_report_detached(struct space *space, const struct group *group,
 			   const struct worker_answer *answer)
 {
@@ -19,12 +48,7 @@ void space_report_detached(struct space *space, const struct group *group,
 	    (detached->replayed == 0 && detached->lost == 0)) {
 		return;
 	}
-	log_write(LOG_WARNING, LOG_SPACE(space->number),
-		  "when group %" PRIu32 " left container %" PRIu32
-		  " the kernel cleared the mappings of the groups that stay: %" PRIu64
-		  " were made again, %" PRIu64 " could not be and are gone%s",
-		  group->host->id, detached->container_id, detached->replayed, detached->lost,
-		  detached->lost > 0 ? "; map them anew" : "");
+	log_detached(space, group, detached);
 	if (manager->observer->mappings_replayed) {
 		manager->observer->mappings_replayed(manager->observer_userdata, space, detached);
 	}

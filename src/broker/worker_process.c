@@ -351,11 +351,19 @@ static int handle_socket_event(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
+/* What it said last, for its end may be heard of first. Then nothing more comes. */
+static void receive_rest(struct worker_process *worker)
+{
+	for (uint32_t i = 0; i < WORKER_PENDING_MAX && !worker->lost; i++) {
+		(void)handle_socket_event(worker->socket_source, worker->socket, EPOLLIN, worker);
+	}
+}
+
 static int handle_child_event(sd_event_source *source, const siginfo_t *info, void *userdata)
 {
 	struct worker_process *worker = userdata;
-	worker_gone_handler gone = worker->gone;
-	void *gone_userdata = worker->userdata;
+	worker_gone_handler gone;
+	void *gone_userdata;
 	const char *name = sigabbrev_np(info->si_status); /* NULL for a real-time signal */
 	char why[64];
 
@@ -366,10 +374,14 @@ static int handle_child_event(sd_event_source *source, const siginfo_t *info, vo
 		(void)snprintf(why, sizeof(why), "it was killed by SIG%s", name ? name : "RT");
 	}
 	worker->child_source = sd_event_source_disable_unref(worker->child_source);
+	receive_rest(worker);
 	if (!worker->lost) {
 		worker_lose(worker);
 	}
 	pending_fail_all(worker, why);
+	/* An answer may have given it to somebody else. */
+	gone = worker->gone;
+	gone_userdata = worker->userdata;
 	gone(gone_userdata, why);
 	return 0;
 }
@@ -525,6 +537,14 @@ struct worker_process *worker_process_discard(struct worker_process *worker)
 		}
 	}
 	return worker_process_free(worker);
+}
+
+void worker_process_hand_over(struct worker_process *worker, worker_counts_handler counts,
+			      worker_gone_handler gone, void *userdata)
+{
+	worker->counts = counts;
+	worker->gone = gone;
+	worker->userdata = userdata;
 }
 
 /* -- asking -- */

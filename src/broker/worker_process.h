@@ -62,6 +62,10 @@ struct worker_process *worker_process_free(struct worker_process *worker);
  */
 struct worker_process *worker_process_discard(struct worker_process *worker);
 
+/* Somebody else looks after it from now on; what waits is answered to who asked. */
+void worker_process_hand_over(struct worker_process *worker, worker_counts_handler counts,
+			      worker_gone_handler gone, void *userdata);
+
 /*
  * Send a request, with copies of the fds, which stay the caller's; the handler is called once,
  * later. 0, or a code (ERROR_QUOTA_EXCEEDED, ERROR_WORKER_LOST, ERROR_KERNEL) and the handler is

@@ -233,6 +233,8 @@ int lying_worker_play(const char *role)
 			played_pe_operate(&request, buffer + sizeof(request));
 		} else if (request.type == WORKER_OPEN_DEVICE) {
 			played_pe_open_device(&request, buffer + sizeof(request));
+		} else if (request.type == WORKER_CALL_DEVICE) {
+			played_pe_call_device(&request, buffer + sizeof(request));
 		} else if (request.type == WORKER_DETACH_GROUP) {
 			struct worker_detached detached;
 

@@ -125,11 +125,11 @@ void stage_write_state(uint32_t group, const char *text)
 
 /* -- the observers -- */
 
-static void handle_device_changed(void *userdata, struct host_device *device)
+static void handle_device_changed(void *userdata, struct host_device *device, unsigned int what)
 {
 	(void)userdata;
 	(void)device;
-	stage.device_changes++;
+	stage.device_changes += (what & DEVICE_CHANGED_OPEN) != 0;
 }
 
 static void handle_pe_changed(void *userdata, struct pe *pe, unsigned int what)

@@ -84,6 +84,22 @@ static void append_array(DBusMessageIter *dictionary, const char *name, int type
 	close_container(dictionary, &entry);
 }
 
+static void append_no_phbs(DBusMessageIter *dictionary)
+{
+	static const char *const name = "Phbs";
+	DBusMessageIter entry;
+	DBusMessageIter variant;
+	DBusMessageIter array;
+
+	open_container(dictionary, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
+	append(&entry, DBUS_TYPE_STRING, &name);
+	open_container(&entry, DBUS_TYPE_VARIANT, "aa{sv}", &variant);
+	open_container(&variant, DBUS_TYPE_ARRAY, "a{sv}", &array);
+	close_container(&variant, &array);
+	close_container(&entry, &variant);
+	close_container(dictionary, &entry);
+}
+
 static void append_host(DBusMessage *reply)
 {
 	dbus_bool_t is_simulated = pe_peer_simulated;
@@ -99,6 +115,9 @@ static void append_host(DBusMessage *reply)
 	append_array(&dictionary, "IommuTypes", DBUS_TYPE_STRING, NULL);
 	append_wide(&dictionary, "MemoryMax", 0);
 	append_wide(&dictionary, "LockedBytes", 0);
+	append_wide(&dictionary, "MemoryInstalled", 0);
+	append_no_phbs(&dictionary);
+	append_text(&dictionary, "EehFirmware", "opal");
 	close_container(&iter, &dictionary);
 }
 
@@ -180,6 +199,7 @@ static void append_device(DBusMessageIter *objects, const char *path, const char
 	append_number(&dictionary, "Class", 0x020000);
 	append_text(&dictionary, "Driver", "vfio-pci");
 	append_path(&dictionary, "Group", group);
+	append_text(&dictionary, "Location", "");
 	close_container(&entry, &dictionary);
 	close_container(&interfaces, &entry);
 	close_container(&object, &interfaces);

@@ -12,6 +12,7 @@
 #include "common/cleanup.h"
 #include "common/packet.h"
 #include "eeh/state.h"
+#include "played_device.h"
 
 #define CONTAINERS_MAX 2U
 
@@ -249,6 +250,8 @@ int pe_worker_play(void)
 			operate_pe(host.script, &request, body);
 		} else if (request.type == WORKER_OPEN_DEVICE) {
 			open_device(host.script, &request);
+		} else if (request.type == WORKER_CALL_DEVICE) {
+			played_device_call(&request, body, NULL);
 		} else {
 			reply(&request, NULL, 0);
 		}

@@ -272,12 +272,20 @@ void played_pe_open_device(const struct worker_request *request, const void *dat
 
 		wait_while(&pe->open_held);
 		pe->opened++;
-		pe->has_event = request->fds == 1;
+		pe->has_event = body->events & WORKER_EVENT_ERROR;
 		pe->lie = PLAYED_TRUTH;
 		reply(request, pe->open_code, 0, request, surplus,
 		      fdless || pe->open_code ? -1 : fd);
 	}
 	(void)close(fd);
+}
+
+void played_pe_call_device(const struct worker_request *request, const void *data)
+{
+	const struct worker_call_device *body = data;
+	bool scripted = played_pes_open() && body->group < PLAYED_GROUPS;
+
+	played_device_call(request, data, scripted ? &played->pes[body->group].device : NULL);
 }
 
 bool played_pe_refuses_detach(const struct worker_request *request, const void *data)
@@ -287,6 +295,8 @@ bool played_pe_refuses_detach(const struct worker_request *request, const void *
 
 	if (played_pes_open() && body->group < PLAYED_GROUPS) {
 		code = played->pes[body->group].detach_code;
+		played->pes[body->group].detach_flags = body->flags;
+		played->pes[body->group].detaches++;
 	}
 	if (code) {
 		reply(request, code, 0, NULL, 0, -1);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/worker_protocol.h"
+#include "played_device.h"
 
 #define ENV_PLAYED_PES "SPAPRD_TEST_PES"
 
@@ -53,6 +54,9 @@ struct played_pe {
 	uint32_t open_code;   /* what opening a device fails with, or 0 */
 	bool open_held;       /* opening isn't answered as long as this is set */
 	uint32_t detach_code; /* what detaching fails with, or 0 */
+	uint32_t detach_flags; /* of the last one */
+	uint32_t detaches;     /* that were asked for */
+	struct played_device device;
 	uint32_t counts[WORKER_PE_OPERATION_COUNT]; /* how often each was asked for */
 	struct played_operation operations[WORKER_PE_OPERATION_COUNT];
 };
@@ -81,9 +85,10 @@ void played_pes_free(volatile struct played_pes *pes);
 /* Whether there is a script. */
 bool played_pes_open(void);
 
-/* Answer one of WORKER_OPERATE_PE and WORKER_OPEN_DEVICE. */
+/* Answer one of WORKER_OPERATE_PE, WORKER_OPEN_DEVICE and WORKER_CALL_DEVICE. */
 void played_pe_operate(const struct worker_request *request, const void *data);
 void played_pe_open_device(const struct worker_request *request, const void *data);
+void played_pe_call_device(const struct worker_request *request, const void *data);
 
 /* Refuse WORKER_DETACH_GROUP, if the script says so. */
 bool played_pe_refuses_detach(const struct worker_request *request, const void *data);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "broker/device_alarm.h"
 #include "pe_fixture.h"
 
 #define LOOKS(group) stage_asked(group, WORKER_PE_LOOK)
@@ -205,13 +206,16 @@ static void test_error_event(void **state)
 	const uint64_t one = 1;
 	struct recovery_policy policy = patient_policy();
 	struct pe *pe = attach_patient(stage_space(), 0);
-	int event = pe_error_event(pe);
+	struct host_device *device = pe_group(pe)->devices;
+	int event = device_alarm_error_event(stage.manager, device);
 
 	(void)state;
 	policy.manual = true;
 	stage_use(pe, &policy);
 	assert_true(event >= 0);
-	assert_int_equal(pe_error_event(pe), event);
+	assert_int_equal(device_alarm_error_event(stage.manager, device), event);
+	assert_int_equal(device_open(stage.manager, device, stage_handle_other_answer, NULL, NULL), 0);
+	stage_run_until(device->open);
 	stage.played->pes[0].number = 2;
 	assert_int_equal(write(event, &one, sizeof(one)), sizeof(one));
 	stage_run_until(pe_phase(pe) == RECOVERY_AWAITING_REQUEST);
