@@ -12,6 +12,10 @@
 /* Fds of messages that are not handled yet; at more the connection is not read for a while. */
 #define RECEIVED_FDS_MAX 4096
 
+/* Fds of one message: what a socket takes (SCM_MAX_FD of the kernel). libdbus's own limit is 16; a
+ * message with more, which a bus may be told to let through, would cost the connection. */
+#define MESSAGE_FDS_MAX 253
+
 /* Messages */
 
 static DBusHandlerResult handle_signal(struct bus *bus, DBusMessage *message)
@@ -115,6 +119,7 @@ int bus_new(sd_event *event, DBusConnection *connection, struct bus **ret_bus)
 		return -ENOMEM;
 	}
 	dbus_connection_set_exit_on_disconnect(connection, FALSE);
+	dbus_connection_set_max_message_unix_fds(connection, MESSAGE_FDS_MAX);
 	dbus_connection_set_max_received_unix_fds(connection,
 						  MIN(RECEIVED_FDS_MAX, fd_limit_reserve() / 4));
 	bus->event = sd_event_ref(event);

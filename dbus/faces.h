@@ -29,7 +29,9 @@ struct pe_last_operation {
 struct group_face {
 	struct service *service;
 	struct group *group;
-	struct bus_object *object;
+	struct bus_object *object; /* NULL while the host doesn't have the group */
+	bool shows_pe;             /* the object has org.spaprd1.Pe */
+	struct bus_sender_watch *delegate_watch; /* who has the group by Delegate, or NULL */
 	/* of a group that has a PE: */
 	struct pe_client *clients; /* that have joined */
 	struct pe_last_operation last_operation;
@@ -38,7 +40,7 @@ struct group_face {
 struct device_face {
 	struct service *service;
 	struct host_device *device;
-	struct bus_object *object;
+	struct bus_object *object; /* NULL while the host doesn't have the device */
 };
 
 struct container_face {

@@ -10,6 +10,7 @@
 #include "common/names.h"
 #include "dbus/faces.h"
 #include "dbus/interface_xml.h"
+#include "dbus/manager_topology.h"
 
 /* -- CreateAddressSpace -- */
 
@@ -302,6 +303,9 @@ static const struct bus_property properties[] = {
 	{"PageSize", "u", get_page_size, BUS_PROPERTY_CONSTANT},
 	{"IommuTypes", "as", get_iommu_types, BUS_PROPERTY_CONSTANT},
 	{"MemoryMax", "t", get_memory_max, BUS_PROPERTY_CONSTANT},
+	{"MemoryInstalled", "t", manager_get_memory_installed, BUS_PROPERTY_CONSTANT},
+	{"Phbs", "aa{sv}", manager_get_phbs, BUS_PROPERTY_SILENT},
+	{"EehFirmware", "s", manager_get_eeh_firmware, BUS_PROPERTY_CONSTANT},
 	{"LockedBytes", "t", get_locked_bytes, BUS_PROPERTY_SILENT},
 	{.name = NULL},
 };

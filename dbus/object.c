@@ -279,15 +279,17 @@ static void mark_changed(struct object_interface *changes, const char *name)
 
 void bus_object_changed(struct bus_object *object, const char *interface, ...)
 {
-	struct bus *bus = object->node->bus;
-	struct object_interface *changes = object_find_interface(object, interface);
+	struct object_interface *changes =
+		object ? object_find_interface(object, interface) : NULL;
+	struct bus *bus;
 	const char *name;
 	va_list names;
 
-	assert(changes);
-	if (!bus->name_owned || !changes) {
+	assert(changes || !object);
+	if (!changes || !object->node->bus->name_owned) {
 		return;
 	}
+	bus = object->node->bus;
 	va_start(names, interface);
 	while ((name = va_arg(names, const char *))) {
 		mark_changed(changes, name);
@@ -348,13 +350,13 @@ static int check_and_send(struct bus_object *object, const struct bus_signal *si
 int bus_object_emit(struct bus_object *object, const char *interface, const char *signal,
 		    int first_type, ...)
 {
-	const struct bus_signal *found = find_signal(object, interface, signal);
+	const struct bus_signal *found = object ? find_signal(object, interface, signal) : NULL;
 	DBusMessage *message;
 	va_list values;
 	bool done;
 
 	if (!found || !object->node->bus->name_owned) {
-		return found ? 0 : -EINVAL;
+		return found || !object ? 0 : -EINVAL;
 	}
 	message = dbus_message_new_signal(object->node->path, interface, signal);
 	va_start(values, first_type);
@@ -366,13 +368,13 @@ int bus_object_emit(struct bus_object *object, const char *interface, const char
 int bus_object_emit_with(struct bus_object *object, const char *interface, const char *signal,
 			 bus_append append, void *userdata)
 {
-	const struct bus_signal *found = find_signal(object, interface, signal);
+	const struct bus_signal *found = object ? find_signal(object, interface, signal) : NULL;
 	DBusMessageIter iter;
 	DBusMessage *message;
 	int r = -ENOMEM;
 
 	if (!found || !object->node->bus->name_owned) {
-		return found ? 0 : -EINVAL;
+		return found || !object ? 0 : -EINVAL;
 	}
 	message = dbus_message_new_signal(object->node->path, interface, signal);
 	if (message) {

@@ -78,7 +78,7 @@ const char *bus_object_path(const struct bus_object *object);
 /*
  * Say that properties have changed: names, then NULL. One PropertiesChanged per interface is sent
  * at the end of the loop's iteration, with the values of that time. Silent properties may be named
- * and are left out.
+ * and are left out. Takes NULL: of what has no object nothing is said.
  */
 void bus_object_changed(struct bus_object *object, const char *interface, ...)
 	__attribute__((sentinel));
@@ -91,7 +91,8 @@ void bus_flush_changes(struct bus *bus);
 
 /*
  * Send a signal with values as dbus_message_append_args takes them. Nothing is sent before the name
- * is owned. 0 or -errno: EINVAL when the table has no such signal or another signature, ENOMEM.
+ * is owned, and for NULL. 0 or -errno: EINVAL when the table has no such signal or another signature,
+ * ENOMEM.
  */
 int bus_object_emit(struct bus_object *object, const char *interface, const char *signal,
 		    int first_type, ...);

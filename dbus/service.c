@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "dbus/faces.h"
+#include "dbus/host_objects.h"
 #include "dbus/pe_methods.h"
 #include "dbus/space_signals.h"
 
@@ -192,18 +193,27 @@ static void handle_group_changed(void *userdata, struct group *group)
 	(void)userdata;
 	if (face) {
 		bus_object_changed(face->object, BUS_INTERFACE_GROUP, "AddressSpace", "Container",
-				   NULL);
+				   "Delegated", "Quarantine", NULL);
 	}
 }
 
 /* Whoever opened it is answered next. */
-static void handle_device_changed(void *userdata, struct host_device *device)
+static void handle_device_changed(void *userdata, struct host_device *device, unsigned int what)
 {
 	struct service *service = userdata;
 	const struct device_face *face = device->face;
 
 	if (face) {
-		bus_object_changed(face->object, BUS_INTERFACE_DEVICE, "Open", NULL);
+		if (what & DEVICE_CHANGED_OPEN) {
+			bus_object_changed(face->object, BUS_INTERFACE_DEVICE, "Open", NULL);
+		}
+		if (what & DEVICE_CHANGED_RELEASE) {
+			bus_object_changed(face->object, BUS_INTERFACE_DEVICE, "ReleaseDeadline",
+					   NULL);
+		}
+		if (what & DEVICE_CHANGED_RESET_WORKS) {
+			bus_object_changed(face->object, BUS_INTERFACE_DEVICE, "ResetWorks", NULL);
+		}
 		bus_flush_changes(service->bus);
 	}
 }
@@ -219,6 +229,14 @@ static const struct manager_observer observer = {
 	.mappings_replayed = space_handle_mappings_replayed,
 	.memory_skipped = space_handle_memory_skipped,
 	.device_changed = handle_device_changed,
+	.group_added = host_objects_handle_group_added,
+	.group_removed = host_objects_handle_group_removed,
+	.device_added = host_objects_handle_device_added,
+	.device_removed = host_objects_handle_device_removed,
+	.group_devices_changed = host_objects_handle_group_devices_changed,
+	.driver_changed = host_objects_handle_driver_changed,
+	.viability_changed = host_objects_handle_viability_changed,
+	.release_requested = host_objects_handle_release_requested,
 };
 
 /* -- what is there from the start -- */
@@ -231,90 +249,6 @@ static int add_manager(struct service *service)
 
 	return bus_object_add(service->bus, BUS_PATH_MANAGER, service->simulator ? simulated : real,
 			      service, &service->object);
-}
-
-static int add_device(struct service *service, struct host_device *device)
-{
-	static const struct bus_interface *const interfaces[] = {&device_interface, NULL};
-	struct device_face *face = calloc(1, sizeof(*face));
-	int r;
-
-	if (!face) {
-		return -ENOMEM;
-	}
-	face->service = service;
-	face->device = device;
-	r = bus_object_add(service->bus, face_device_path(device->host->name).text, interfaces,
-			   face, &face->object);
-	if (r < 0) {
-		free(face);
-		return r;
-	}
-	device->face = face;
-	return 0;
-}
-
-static int add_group(struct service *service, struct group *group)
-{
-	static const struct bus_interface *const plain[] = {&group_interface, NULL};
-	static const struct bus_interface *const with_pe[] = {&group_interface, &pe_interface,
-							      NULL};
-	struct group_face *face = calloc(1, sizeof(*face));
-	int r;
-
-	if (!face) {
-		return -ENOMEM;
-	}
-	face->service = service;
-	face->group = group;
-	r = bus_object_add(service->bus, face_group_path(group->host->id).text,
-			   group->pe ? with_pe : plain, face, &face->object);
-	if (r < 0) {
-		free(face);
-		return r;
-	}
-	group->face = face;
-	return 0;
-}
-
-static void remove_device(struct host_device *device)
-{
-	struct device_face *face = device->face;
-
-	device->face = NULL;
-	if (face) {
-		face->object = bus_object_remove(face->object);
-		free(face);
-	}
-}
-
-static void remove_group(struct group *group)
-{
-	struct group_face *face = group->face;
-
-	group->face = NULL;
-	if (face) {
-		pe_face_forget_clients(face);
-		face->object = bus_object_remove(face->object);
-		free(face);
-	}
-}
-
-static int add_groups(struct service *service)
-{
-	for (size_t i = 0; i < service->manager->group_count; i++) {
-		struct group *group = service->manager->groups[i];
-		int r = add_group(service, group);
-
-		for (struct host_device *device = group->devices; r == 0 && device;
-		     device = device->next) {
-			r = add_device(service, device);
-		}
-		if (r < 0) {
-			return r;
-		}
-	}
-	return 0;
 }
 
 static void cleanup_service(struct service **service)
@@ -340,7 +274,7 @@ int service_new(struct bus *bus, struct manager *manager, struct simulator *simu
 	if (r < 0) {
 		return r;
 	}
-	r = add_groups(service);
+	r = host_objects_add(service);
 	if (r < 0) {
 		return r;
 	}
@@ -356,14 +290,7 @@ struct service *service_free(struct service *service)
 	for (struct space *space = service->manager->spaces; space; space = space->next) {
 		handle_space_removed(service, space, NULL);
 	}
-	for (size_t i = 0; i < service->manager->group_count; i++) {
-		struct group *group = service->manager->groups[i];
-
-		for (struct host_device *device = group->devices; device; device = device->next) {
-			remove_device(device);
-		}
-		remove_group(group);
-	}
+	host_objects_remove(service);
 	service->object = bus_object_remove(service->object);
 	free(service);
 	return NULL;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "broker/reset.h"
 #include "common/cleanup.h"
 #include "common/names.h"
 #include "dbus/faces.h"
@@ -231,7 +232,17 @@ static void do_list_mappings(struct bus_call *call, struct space_face *face)
 	space_forward(call, face, WORKER_LIST_MAPPINGS, &body, sizeof(body), reply_mappings);
 }
 
-/* -- the end -- */
+/* -- resets and the end -- */
+
+static void do_reset(struct bus_call *call, struct space_face *face)
+{
+	struct error error;
+
+	bus_call_drop_arguments(call);
+	if (space_reset(face->space, face_reply_empty, call, &error)) {
+		bus_call_fail(call, &error);
+	}
+}
 
 static void do_close(struct bus_call *call, struct space_face *face)
 {
@@ -258,6 +269,7 @@ FOR_OWNER(map)
 FOR_OWNER(unmap)
 FOR_OWNER(translate)
 FOR_OWNER(list_mappings)
+FOR_OWNER(reset)
 FOR_OWNER(close)
 
 /* -- properties -- */
@@ -416,6 +428,7 @@ static const struct bus_method methods[] = {
 	{"Translate", "t", "ttu", handle_translate},
 	{"ListMappings", "tu", "at", handle_list_mappings},
 	{"Plan", "tuua{sv}", "a(tuuttts)us", space_handle_plan},
+	{"Reset", "", "", handle_reset},
 	{"Close", "", "", handle_close},
 	{.name = NULL},
 };

@@ -127,11 +127,11 @@ static void test_built_in_xml(void **state)
 		struct bus_interface interface;
 		unsigned int members;
 	} built_in[] = {
-		{{.name = BUS_INTERFACE_MANAGER, .xml = interface_xml_manager}, 12},
-		{{.name = BUS_INTERFACE_GROUP, .xml = interface_xml_group}, 7},
+		{{.name = BUS_INTERFACE_MANAGER, .xml = interface_xml_manager}, 15},
+		{{.name = BUS_INTERFACE_GROUP, .xml = interface_xml_group}, 11},
 		{{.name = BUS_INTERFACE_PE, .xml = interface_xml_pe}, 29},
-		{{.name = BUS_INTERFACE_DEVICE, .xml = interface_xml_device}, 8},
-		{{.name = BUS_INTERFACE_SPACE, .xml = interface_xml_address_space}, 29},
+		{{.name = BUS_INTERFACE_DEVICE, .xml = interface_xml_device}, 27},
+		{{.name = BUS_INTERFACE_SPACE, .xml = interface_xml_address_space}, 30},
 		{{.name = BUS_INTERFACE_CONTAINER, .xml = interface_xml_container}, 7},
 		{{.name = BUS_INTERFACE_SIMULATOR, .xml = interface_xml_simulator}, 13},
 	};
