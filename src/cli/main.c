@@ -6,15 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/bind.h"
 #include "cli/cli.h"
+#include "cli/device.h"
 #include "cli/pe.h"
 #include "cli/policy.h"
+#include "cli/release.h"
 #include "cli/sim.h"
+#include "cli/topology.h"
 #include "cli/window.h"
 
 static const struct cli_command *const commands[] = {
-	&status_command, &demo_command, &pe_command, &window_command,
-	&policy_command, &sim_command,  NULL,
+	&status_command,  &topology_command, &demo_command,   &bind_command,
+	&restore_command, &release_command,  &device_command, &pe_command,
+	&window_command,  &policy_command,   &sim_command,    NULL,
 };
 
 static void print_help(void)

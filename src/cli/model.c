@@ -163,6 +163,9 @@ static const struct property host_properties[] = {
 	{"IommuTypes", "as", property_read_strings, HOST(iommu_types)},
 	{"MemoryMax", "t", property_read_basic, HOST(memory_max)},
 	{"LockedBytes", "t", property_read_basic, HOST(locked_bytes)},
+	{"MemoryInstalled", "t", property_read_basic, HOST(memory_installed)},
+	{"Phbs", "aa{sv}", model_read_phbs, HOST(phbs)},
+	{"EehFirmware", "s", property_read_basic, HOST(eeh_firmware)},
 	{.name = NULL},
 };
 
@@ -177,6 +180,12 @@ static const struct property group_properties[] = {
 	{.name = NULL},
 };
 
+/* What an older spaprd doesn't tell. */
+static const struct property newer_group_properties[] = {
+	{"Quarantine", "s", property_read_basic, GROUP(quarantine)},
+	{.name = NULL},
+};
+
 static const struct property pe_properties[] = {
 	{"State", "s", property_read_basic, PE(state)},
 	{"Recovery", "s", property_read_basic, PE(recovery)},
@@ -188,6 +197,13 @@ static const struct property pe_properties[] = {
 	{.name = NULL},
 };
 
+/* What an older spaprd doesn't tell. */
+static const struct property newer_device_properties[] = {
+	{"Open", "b", property_read_bool, DEVICE(open)},
+	{"ResetWorks", "b", property_read_bool, DEVICE(reset_works)},
+	{.name = NULL},
+};
+
 static const struct property device_properties[] = {
 	{"Name", "s", property_read_basic, DEVICE(name)},
 	{"Vendor", "q", property_read_basic, DEVICE(vendor)},
@@ -195,6 +211,7 @@ static const struct property device_properties[] = {
 	{"Class", "u", property_read_basic, DEVICE(class)},
 	{"Driver", "s", property_read_basic, DEVICE(driver)},
 	{"Group", "o", property_read_basic, DEVICE(group)},
+	{"Location", "s", property_read_basic, DEVICE(location)},
 	{.name = NULL},
 };
 
@@ -268,12 +285,16 @@ static int read_group(struct model *model, const char *path, DBusMessageIter *di
 {
 	struct model_group *group =
 		property_array_add((void **)&model->groups, &model->group_count, sizeof(*group));
+	DBusMessageIter again = *dictionary;
+	int r;
 
 	if (!group) {
 		return property_say_no_memory(error);
 	}
 	group->path = path;
-	return properties_read(group_properties, path, dictionary, group, error);
+	group->quarantine = "";
+	r = properties_read(group_properties, path, dictionary, group, error);
+	return r ? r : properties_read_some(newer_group_properties, path, &again, group, error);
 }
 
 static int read_pe(struct model *model, const char *path, DBusMessageIter *dictionary,
@@ -294,12 +315,16 @@ static int read_device(struct model *model, const char *path, DBusMessageIter *d
 {
 	struct model_device *device =
 		property_array_add((void **)&model->devices, &model->device_count, sizeof(*device));
+	DBusMessageIter again = *dictionary;
+	int r;
 
 	if (!device) {
 		return property_say_no_memory(error);
 	}
 	device->path = path;
-	return properties_read(device_properties, path, dictionary, device, error);
+	r = properties_read(device_properties, path, dictionary, device, error);
+	return r ? r
+		 : properties_read_some(newer_device_properties, path, &again, device, error);
 }
 
 static int read_space(struct model *model, const char *path, DBusMessageIter *dictionary,
@@ -486,6 +511,7 @@ struct model *model_free(struct model *model)
 		free(model->containers[i].groups.items);
 	}
 	free(model->host.iommu_types.items);
+	free(model->host.phbs.items);
 	free(model->groups);
 	free(model->pes);
 	free(model->devices);

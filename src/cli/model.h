@@ -13,12 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/model_phb.h"
 #include "cli/properties.h"
 #include "common/error.h"
 #include "common/range.h"
 
-#define MODEL_UNKNOWN UINT32_MAX /* a PE or PHB number that the host doesn't tell */
-#define MODEL_NOWHERE "/"        /* the path of an address space or container that isn't there */
+#define MODEL_NOWHERE "/" /* the path of an address space or container that isn't there */
 
 struct model_window {
 	struct range range;
@@ -56,6 +56,9 @@ struct model_host {
 	struct property_strings iommu_types;
 	uint64_t memory_max;
 	uint64_t locked_bytes;
+	uint64_t memory_installed;
+	struct model_phbs phbs;
+	const char *eeh_firmware; /* opal, rtas, or "" */
 };
 
 struct model_group {
@@ -67,6 +70,7 @@ struct model_group {
 	const char *container;           /* path, or MODEL_NOWHERE */
 	uint32_t pe_number;              /* or MODEL_UNKNOWN */
 	uint32_t phb_id;                 /* or MODEL_UNKNOWN */
+	const char *quarantine;          /* why it is kept, or "" (or NULL) */
 };
 
 /* What org.spaprd1.Pe shows, beside a group. */
@@ -89,6 +93,9 @@ struct model_device {
 	uint32_t class;     /* base class, subclass, interface: 0x020000 */
 	const char *driver; /* "" for none */
 	const char *group;  /* path */
+	const char *location;
+	bool open;        /* spaprd has it open */
+	bool reset_works; /* known when it was open for the first time */
 };
 
 /* What an address space's locked bytes are made of. */

@@ -109,8 +109,9 @@ static int check_complete(const struct property *table, unsigned int seen, const
 	return 0;
 }
 
-int properties_read(const struct property *table, const char *object_name,
-		    DBusMessageIter *dictionary, void *object, struct error *error)
+static int read_entries(const struct property *table, const char *object_name,
+			DBusMessageIter *dictionary, void *object, unsigned int *ret_seen,
+			struct error *error)
 {
 	DBusMessageIter entries;
 	unsigned int seen = 0;
@@ -143,5 +144,23 @@ int properties_read(const struct property *table, const char *object_name,
 			return r;
 		}
 	}
-	return check_complete(table, seen, object_name, error);
+	*ret_seen = seen;
+	return 0;
+}
+
+int properties_read(const struct property *table, const char *object_name,
+		    DBusMessageIter *dictionary, void *object, struct error *error)
+{
+	unsigned int seen = 0;
+	int r = read_entries(table, object_name, dictionary, object, &seen, error);
+
+	return r ? r : check_complete(table, seen, object_name, error);
+}
+
+int properties_read_some(const struct property *table, const char *object_name,
+			 DBusMessageIter *dictionary, void *object, struct error *error)
+{
+	unsigned int seen = 0;
+
+	return read_entries(table, object_name, dictionary, object, &seen, error);
 }

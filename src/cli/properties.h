@@ -37,6 +37,10 @@ struct property_strings {
 int properties_read(const struct property *table, const char *object_name,
 		    DBusMessageIter *dictionary, void *object, struct error *error);
 
+/* The same, but any may be missing: its member stays as it is. */
+int properties_read_some(const struct property *table, const char *object_name,
+			 DBusMessageIter *dictionary, void *object, struct error *error);
+
 /* -- readers -- */
 
 /* For all basic types: the member has the width that D-Bus writes. */

@@ -365,6 +365,7 @@ static const struct cli_command fail_command = {
 		"\n"
 		"Makes an operation of the simulated kernel fail: an ioctl by its name, what\n"
 		"VFIO_EEH_PE_OP is to do (VFIO_EEH_PE_RESET_HOT), open: and the path of a node,\n"
+		"attribute: and the path of a file below sysfs that is written to,\n"
 		"read:, write: or mmap: and the number of a device's region, or a step inside of "
 		"a\n"
 		"call: kernel:use-region, kernel:put-tce, kernel:remove-window.\n"

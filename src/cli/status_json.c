@@ -31,6 +31,7 @@ static void write_host(struct json *json, const struct model_host *host)
 		json_string(json, NULL, host->iommu_types.items[i]);
 	}
 	json_end_array(json);
+	json_number(json, "memory_installed", host->memory_installed);
 	json_number(json, "memory_max", host->memory_max);
 	json_number(json, "locked_bytes", host->locked_bytes);
 	json_end_object(json);
@@ -80,6 +81,9 @@ static void write_group(struct json *json, const struct model *model,
 	write_known(json, "phb_id", group->phb_id);
 	write_pe(json, model_find_pe(model, group->path));
 	json_bool(json, "viable", group->viable);
+	if (group->quarantine && group->quarantine[0] != '\0') {
+		json_string(json, "quarantine", group->quarantine);
+	}
 	write_space_number(json, model, group->space);
 	write_container_number(json, model, group->container);
 	json_begin_array(json, "devices");
@@ -116,6 +120,11 @@ static void write_device(struct json *json, const struct model *model,
 		json_string(json, "driver", device->driver);
 	} else {
 		json_null(json, "driver");
+	}
+	if (device->location[0]) {
+		json_string(json, "location", device->location);
+	} else {
+		json_null(json, "location");
 	}
 	json_end_object(json);
 }

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/group_use.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "common/cleanup.h"
-#include "common/driver.h"
 
 /* For all words about a section. */
 #define DETAILS_SIZE 96U
@@ -52,66 +52,15 @@ static int set_number(struct libscols_line *line, size_t column, const char *nam
 	return number == MODEL_UNKNOWN ? 0 : table_set(line, column, "%s 0x%" PRIx32, name, number);
 }
 
-/* What one needs to know of the drivers of a group's devices. */
-struct drivers {
-	const char *obstacle; /* the first that keeps the group from VFIO, or NULL */
-	bool given;           /* a device has one of VFIO's: without, there is no group node */
-};
-
-static struct drivers find_drivers(const struct model *model, const struct model_group *group)
-{
-	struct drivers drivers = {.obstacle = NULL};
-
-	for (size_t i = 0; i < group->devices.count; i++) {
-		const struct model_device *device =
-			model_find_device(model, group->devices.items[i]);
-
-		if (device && !drivers.obstacle && !driver_allows_vfio(device->driver)) {
-			drivers.obstacle = device->driver;
-		}
-		drivers.given = drivers.given || (device && driver_is_vfio(device->driver));
-	}
-	return drivers;
-}
-
-static int set_coloured(struct libscols_line *line, size_t column, const char *colour,
-			const char *text)
-{
-	(void)scols_cell_set_color(scols_line_get_cell(line, column), colour);
-	return table_set(line, column, "%s", text);
-}
-
-/* Of a PE only what is unusual is told. */
-static int set_space(struct libscols_line *line, const struct model_space *space,
-		     const struct model_pe *pe)
-{
-	if (!pe || (strcmp(pe->recovery, "idle") == 0 &&
-		    (strcmp(pe->state, "normal") == 0 || strcmp(pe->state, "unknown") == 0))) {
-		return table_set(line, GROUP_USE, "space %" PRIu32, space->number);
-	}
-	(void)scols_cell_set_color(scols_line_get_cell(line, GROUP_USE), "red");
-	return table_set(line, GROUP_USE, "space %" PRIu32 ", %s, recovery %s", space->number,
-			 pe->state, pe->recovery);
-}
-
 static int set_use(struct libscols_line *line, const struct model *model,
 		   const struct model_group *group)
 {
-	const struct model_space *space = model_find_space(model, group->space);
-	struct drivers drivers = find_drivers(model, group);
+	struct group_use use = group_use_describe(model, group);
 
-	if (space) {
-		return set_space(line, space, model_find_pe(model, group->path));
+	if (use.colour) {
+		(void)scols_cell_set_color(scols_line_get_cell(line, GROUP_USE), use.colour);
 	}
-	if (!group->viable && drivers.obstacle) {
-		(void)scols_cell_set_color(scols_line_get_cell(line, GROUP_USE), "red");
-		return table_set(line, GROUP_USE, "not viable: %s", drivers.obstacle);
-	}
-	if (!group->viable) {
-		return set_coloured(line, GROUP_USE, "red", "not viable");
-	}
-	return drivers.given ? set_coloured(line, GROUP_USE, "green", "free")
-			     : table_set(line, GROUP_USE, "needs vfio-pci");
+	return table_set(line, GROUP_USE, "%s", use.text);
 }
 
 static int add_device(struct libscols_table *table, struct libscols_line *parent,

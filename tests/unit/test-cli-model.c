@@ -246,9 +246,20 @@ static void append_identifier(DBusMessageIter *iter, bool damaged)
 	append_basic(iter, DBUS_TYPE_UINT16, &identifier);
 }
 
+static void append_phb_window(DBusMessageIter *iter, bool damaged)
+{
+	DBusMessageIter pair;
+
+	begin(iter, DBUS_TYPE_STRUCT, NULL, &pair);
+	append_wide(&pair, 0);
+	append_wide(&pair, damaged ? 0 : 0x80000000);
+	end(iter, &pair);
+}
+
 VALUE(append_text, append_string(iter, "text"))
 VALUE(append_nothing, append_string(iter, ""))
 VALUE(append_seven, append_number(iter, 7))
+VALUE(append_zero, append_number(iter, 0))
 VALUE(append_unknown, append_number(iter, UINT32_MAX))
 VALUE(append_amount, append_wide(iter, UINT64_C(1) << 40))
 VALUE(append_page_size, append_number(iter, damaged ? 5000 : 65536))
@@ -259,11 +270,55 @@ VALUE(append_devices, append_paths(iter, DEVICE_PATH, "/org/spaprd1/device/gone"
 VALUE(append_groups, append_paths(iter, GROUP_PATH, NULL))
 VALUE(append_containers, append_paths(iter, CONTAINER_PATH, NULL))
 
+VALUE(append_no, append_basic(iter, DBUS_TYPE_BOOLEAN, &(dbus_bool_t){FALSE}))
+
+/* All that may be known, with one that a later version may have; and of another that it is there.
+ * Which of its entries is damaged when it is, and how, is in phb_damage. */
+static const struct entry phb[] = {
+	{"Domain", "u", append_seven},
+	{"Node", "s", append_text},
+	{"Id", "u", append_seven},
+	{"Kind", "s", append_text},
+	{"Location", "s", append_text},
+	{"Pes", "u", append_seven},
+	{"ReservedPe", "u", append_seven},
+	{"TceSizes", "t", append_amount},
+	{"Ddw", "b", append_flag},
+	{"DdwReset", "b", append_no},
+	{"DefaultWindow", "(tt)", append_phb_window},
+	{"Liobn", "u", append_seven},
+	{"Eeh", "b", append_no},
+	{"Msis", "u", append_seven},
+	{.name = NULL},
+};
+
+static struct scenario phb_damage = {.path = ""};
+
+static void append_phbs(DBusMessageIter *iter, bool damaged)
+{
+	static const struct entry scarce[] = {
+		{"Node", "s", append_text}, {"Domain", "u", append_zero}, {.name = NULL}};
+	const struct scenario sound = {.path = "", .strangers = true};
+	DBusMessageIter array;
+
+	begin(iter, DBUS_TYPE_ARRAY, "a{sv}", &array);
+	append_properties(&array, phb, "", damaged ? &phb_damage : &sound);
+	append_properties(&array, scarce, "", &sound);
+	end(iter, &array);
+}
+
 static const struct entry host[] = {
-	{"Version", "s", append_text},       {"Host", "s", append_text},
-	{"Simulated", "b", append_flag},     {"PageSize", "u", append_page_size},
-	{"IommuTypes", "as", append_types},  {"MemoryMax", "t", append_amount},
-	{"LockedBytes", "t", append_amount}, {.name = NULL},
+	{"Version", "s", append_text},
+	{"Host", "s", append_text},
+	{"Simulated", "b", append_flag},
+	{"PageSize", "u", append_page_size},
+	{"IommuTypes", "as", append_types},
+	{"MemoryMax", "t", append_amount},
+	{"LockedBytes", "t", append_amount},
+	{"MemoryInstalled", "t", append_amount},
+	{"Phbs", "aa{sv}", append_phbs},
+	{"EehFirmware", "s", append_text},
+	{.name = NULL},
 };
 
 static const struct entry group[] = {
@@ -278,13 +333,10 @@ static const struct entry group[] = {
 };
 
 static const struct entry device[] = {
-	{"Name", "s", append_text},
-	{"Vendor", "q", append_identifier},
-	{"Device", "q", append_identifier},
-	{"Class", "u", append_seven},
-	{"Driver", "s", append_nothing},
-	{"Group", "o", append_group_path},
-	{.name = NULL},
+	{"Name", "s", append_text},         {"Vendor", "q", append_identifier},
+	{"Device", "q", append_identifier}, {"Class", "u", append_seven},
+	{"Driver", "s", append_nothing},    {"Group", "o", append_group_path},
+	{"Location", "s", append_text},     {.name = NULL},
 };
 
 static const struct entry space[] = {
@@ -431,6 +483,42 @@ static void test_full_host(void **state)
 	model = model_free(model);
 }
 
+static void test_phbs(void **state)
+{
+	struct scenario scenario = {.path = NULL};
+	const struct model_phb *found;
+	struct model *model = NULL;
+	struct error error;
+
+	(void)state;
+	assert_int_equal(make_model(&scenario, OBJECT_COUNT, &model, &error), 0);
+	assert_int_equal(model->host.phbs.count, 2);
+	found = &model->host.phbs.items[0]; /* sorted */
+	assert_int_equal(found->domain, 0);
+	assert_string_equal(found->node, "text");
+	assert_string_equal(found->kind, "");
+	assert_string_equal(found->location, "");
+	assert_int_equal(found->id, MODEL_UNKNOWN);
+	assert_int_equal(found->pes, MODEL_UNKNOWN);
+	assert_int_equal(found->reserved_pe, MODEL_UNKNOWN);
+	assert_int_equal(found->msis, MODEL_UNKNOWN);
+	assert_int_equal(found->liobn, MODEL_UNKNOWN);
+	assert_int_equal(found->tce_sizes, 0);
+	assert_int_equal(found->default_window.size, 0);
+	assert_int_equal(found->ddw, MODEL_ANSWER_UNKNOWN);
+	assert_int_equal(found->eeh, MODEL_ANSWER_UNKNOWN);
+	found++;
+	assert_int_equal(found->domain, 7);
+	assert_string_equal(found->kind, "text");
+	assert_int_equal(found->pes, 7);
+	assert_int_equal(found->default_window.size, 0x80000000);
+	assert_int_equal(found->ddw, MODEL_ANSWER_YES);
+	assert_int_equal(found->ddw_reset, MODEL_ANSWER_NO);
+	assert_int_equal(found->eeh, MODEL_ANSWER_NO);
+	assert_string_equal(model_find_device(model, DEVICE_PATH)->location, "text");
+	model = model_free(model);
+}
+
 static void check_refused(const struct scenario *scenario, const char *words)
 {
 	struct model *model = NULL;
@@ -481,6 +569,26 @@ static void test_values_are_checked(void **state)
 	}
 }
 
+/* Some must be there, all must be right. */
+static void test_phbs_are_checked(void **state)
+{
+	static const struct scenario damages[] = {
+		{"", "Domain", DAMAGE_MISSING, false, NULL},
+		{"", "Node", DAMAGE_MISSING, false, NULL},
+		{"", "Pes", DAMAGE_TWICE, false, NULL},
+		{"", "Kind", DAMAGE_TYPE, false, NULL},
+		{"", "DefaultWindow", DAMAGE_VALUE, false, NULL},
+	};
+	static const struct scenario scenario = {BUS_PATH_MANAGER, "Phbs", DAMAGE_VALUE, false,
+						 NULL};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
+		phb_damage = damages[i];
+		check_refused(&scenario, "out of range");
+	}
+}
+
 static void test_paths_are_checked(void **state)
 {
 	static const struct scenario table[] = {
@@ -523,6 +631,8 @@ int main(void)
 		cmocka_unit_test(test_full_host),
 		cmocka_unit_test(test_each_property_is_checked),
 		cmocka_unit_test(test_values_are_checked),
+		cmocka_unit_test(test_phbs),
+		cmocka_unit_test(test_phbs_are_checked),
 		cmocka_unit_test(test_paths_are_checked),
 		cmocka_unit_test(test_other_messages_are_refused),
 	};

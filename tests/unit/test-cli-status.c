@@ -156,15 +156,18 @@ static const char *const iommu_types[] = {"spapr-tce-v2"};
 static struct model make_full_host(void)
 {
 	static struct model_group groups[] = {
-		{"/g/0", 0, true, STRINGS(lone_device), "/s/1", "/s/1/c/2", 0x1fd, 0},
-		{"/g/1", 1, false, STRINGS(device_paths), "/", "/", MODEL_UNKNOWN, MODEL_UNKNOWN},
-		{"/g/2", 2, true, {NULL, 0}, "/", "/", 1, 2},
-		{"/g/3", 3, false, {NULL, 0}, "/", "/", 1, 3},
+		{"/g/0", 0, true, STRINGS(lone_device), "/s/1", "/s/1/c/2", 0x1fd, 0, ""},
+		{"/g/1", 1, false, STRINGS(device_paths), "/", "/", MODEL_UNKNOWN, MODEL_UNKNOWN,
+		 ""},
+		{"/g/2", 2, true, {NULL, 0}, "/", "/", 1, 2, ""},
+		{"/g/3", 3, false, {NULL, 0}, "/", "/", 1, 3, "0003:01:00.0: still a bus master"},
 	};
 	static struct model_device devices[] = {
-		{"/d/0", "0001:01:00.0", 0x8086, 0x10d3, 0x020000, "vfio-pci", "/g/1"},
-		{"/d/1", "0001:01:00.1", 0x8086, 0x10d3, 0x020000, "e1000e", "/g/1"},
-		{"/d/2", "0000:01:00.0", 0x1234, 0x11e8, 0x7f0001, "", "/g/0"},
+		{"/d/0", "0001:01:00.0", 0x8086, 0x10d3, 0x020000, "vfio-pci", "/g/1", "", false,
+		 false},
+		{"/d/1", "0001:01:00.1", 0x8086, 0x10d3, 0x020000, "e1000e", "/g/1", "", false,
+		 false},
+		{"/d/2", "0000:01:00.0", 0x1234, 0x11e8, 0x7f0001, "", "/g/0", "", false, false},
 	};
 	static struct model_memory memory[] = {
 		{1, {0, 0x1000000}, 0x2000, 3},
@@ -214,8 +217,16 @@ static struct model make_full_host(void)
 	};
 
 	return (struct model){
-		.host = {"1.0", "powernv", true, 4096, STRINGS(iommu_types), UINT64_C(2) << 30,
-			 25300000},
+		.host = {"1.0",
+			 "powernv",
+			 true,
+			 4096,
+			 STRINGS(iommu_types),
+			 UINT64_C(2) << 30,
+			 25300000,
+			 UINT64_C(2) << 30,
+			 {NULL, 0},
+			 ""},
 		.groups = groups,
 		.group_count = 4,
 		.devices = devices,
@@ -285,7 +296,9 @@ static void test_text_of_a_full_host(void **state)
 		"|-0001:01:00.0  8086:10d3  Ethernet        vfio-pci\n"
 		"`-0001:01:00.1  8086:10d3  Ethernet        e1000e\n"
 		"2               PE 0x1     PHB 0x2                   needs vfio-pci\n"
-		"3               PE 0x1     PHB 0x3                   not viable\n"
+		"3               PE 0x1     PHB 0x3                   quarantine: 0003:01:00.0: "
+		"still "
+		"a bus master\n"
 		"\n"
 		"space 1 \"a \"b\"?[31m\\?\" of :1.7 (uid 1000): 2 mappings of 17 MiB, 24.1 MiB "
 		"locked (memory 16 MiB, tables 8.1 MiB)\n"
