@@ -342,8 +342,7 @@ static bool is_refusal(const char *name, const char *refusal)
 	       strcmp(name + strlen(BUS_ERROR_PREFIX), refusal) == 0;
 }
 
-static DBusMessage *send_and_judge(DBusConnection *client, DBusMessage *message,
-				   const char *refusal)
+DBusMessage *call_message(DBusConnection *client, DBusMessage *message, const char *refusal)
 {
 	DBusError error = DBUS_ERROR_INIT;
 	const char *method = dbus_message_get_member(message);
@@ -375,7 +374,7 @@ DBusMessage *call(DBusConnection *client, const char *path, const char *interfac
 	va_start(arguments, first_type);
 	assert_true(dbus_message_append_args_valist(message, first_type, arguments));
 	va_end(arguments);
-	return send_and_judge(client, message, refusal);
+	return call_message(client, message, refusal);
 }
 
 /* A call whose answer has nothing that matters. */
@@ -515,7 +514,7 @@ char *space_create(DBusConnection *client, const char *name)
 		append_option(&options, "name", "s", &name);
 	}
 	assert_true(dbus_message_iter_close_container(&iter, &options));
-	reply = send_and_judge(client, message, NULL);
+	reply = call_message(client, message, NULL);
 	assert_true(dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &path,
 					  DBUS_TYPE_INVALID));
 	copy = strdup(path);
@@ -561,7 +560,7 @@ char *attach_with(DBusConnection *client, const char *space, const char *device,
 	dbus_message_iter_init_append(message, &iter);
 	assert_true(dbus_message_iter_append_basic(&iter, DBUS_TYPE_UINT32, &group));
 	append_attach_options(&iter, options);
-	reply = send_and_judge(client, message, refusal);
+	reply = call_message(client, message, refusal);
 	if (!reply) {
 		return NULL;
 	}

@@ -109,6 +109,9 @@ void client_close(DBusConnection *client);
 DBusMessage *call(DBusConnection *client, const char *path, const char *interface,
 		  const char *method, const char *refusal, int first_type, ...);
 
+/* The same for a message that is there, and is taken. */
+DBusMessage *call_message(DBusConnection *client, DBusMessage *message, const char *refusal);
+
 /* The text of the last error that a call got. */
 const char *last_error_text(void);
 

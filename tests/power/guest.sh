@@ -30,8 +30,9 @@ lab_add_libraries() {
 			if [ "$name" = "$loader" ] || [ -e "$libraries/$name" ]; then
 				continue
 			fi
-			cp -L "$(find "$sysroot/usr/lib/$triplet"{,/systemd} -maxdepth 1 -name "$name" | head -n 1)" \
-				"$libraries/"
+			# Ours lie among the programs.
+			cp -L "$(find "$programs" "$sysroot/usr/lib/$triplet"{,/systemd} -maxdepth 1 -name "$name" |
+				head -n 1)" "$libraries/"
 			added=yes
 		done
 	done

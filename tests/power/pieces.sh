@@ -9,7 +9,7 @@ readonly LAB_EMULATOR_SUITES=bookworm-backports,bookworm
 readonly LAB_EMULATOR_PACKAGES=(qemu-system-ppc qemu-system-x86)
 readonly LAB_SYSROOT_SUITE=bookworm
 readonly LAB_SYSROOT_PACKAGES=(libc6-dev linux-libc-dev libdbus-1-dev libfdt-dev libinih-dev libsystemd-dev libcmocka-dev
-	libseccomp-dev libsmartcols-dev libexpat1-dev dbus-daemon dbus-bin busybox-static systemd)
+	libseccomp-dev libsmartcols-dev libexpat1-dev systemtap-sdt-dev dbus-daemon dbus-bin busybox-static systemd)
 
 # lab_piece DIRECTORY TITLE COMMAND...: make DIRECTORY by COMMAND, unless the same command made it before. The stamp
 # in it is written last, so what an interrupted run left is made again. Where the tree lies is no part of the stamp.

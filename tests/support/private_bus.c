@@ -27,6 +27,8 @@ static const char config[] =
 	"    <allow own=\"*\"/>\n"
 	"    <allow user=\"*\"/>\n"
 	"  </policy>\n"
+	/* More than a system bus lets through, so that what takes no more can say so. */
+	"  <limit name=\"max_message_unix_fds\">32</limit>\n"
 	"</busconfig>\n";
 
 /* The configuration as an fd that the daemon opens by its name in /proc: no file to clean up. */
