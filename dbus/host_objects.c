@@ -222,12 +222,13 @@ void host_objects_handle_release_requested(void *userdata, struct host_device *d
 					   uint32_t seconds, const char *why)
 {
 	const struct device_face *face = device->face;
+	struct service *service = userdata;
 	int r;
 
-	(void)userdata;
 	if (!face || !face->object) {
 		return;
 	}
+	bus_flush_changes(service->bus); /* who hears it finds it so */
 	r = bus_object_emit(face->object, BUS_INTERFACE_DEVICE, "ReleaseRequested",
 			    DBUS_TYPE_UINT32, &seconds, DBUS_TYPE_STRING, &why, DBUS_TYPE_INVALID);
 	if (r < 0) {

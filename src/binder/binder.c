@@ -259,7 +259,8 @@ static int check_request(const struct work *work)
 	if (sound && request->operation == BIND_BIND) {
 		sound = request->device_count > 0 &&
 			is_name(request->driver, sizeof(request->driver), "_-");
-	} else if (sound) {
+	} else if (sound &&
+		   (request->operation == BIND_RESTORE || request->operation == BIND_HOLDERS)) {
 		sound = request->device_count == 0 && request->flags == 0;
 	}
 	for (uint32_t i = 0; sound && i < request->device_count; i++) {
@@ -567,7 +568,8 @@ static int plan_restore(struct work *work, struct state *state)
 		struct step step = {.driver = ""};
 		int r;
 
-		if (!is_in_group(work, device->name)) {
+		if (access(path_of(work, device->name, "").text, F_OK) < 0 ||
+		    !is_in_group(work, device->name)) {
 			continue;
 		}
 		r = read_state(work, device->name, &step.before);

@@ -6,21 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/bind.h"
 #include "broker/manager.h"
 #include "broker/quarantine.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/names.h"
 
-/* How often a node that its owner has left behind is tried. */
-#define TRY_INTERVAL_USEC UINT64_C(1000000)
+/* How long after its owner has left a node is tried again: twice as long each time, for a VMM that
+ * was started by somebody else may run on for months. Who wants the group tries it as well. */
+#define TRY_FIRST_USEC UINT64_C(1000000)
+#define TRY_MOST_USEC  UINT64_C(64000000)
 
 struct delegation {
 	struct manager *manager;
 	struct group *group;
 	char *owner;
 	uid_t uid;
-	sd_event_source *timer; /* NULL as long as the owner is there */
+	bool left;      /* the owner has */
+	uint64_t pause; /* until the next try, µs */
+	sd_event_source *timer;
 };
 
 struct delegation *delegation_free(struct delegation *delegation)
@@ -43,19 +48,16 @@ const char *delegation_owner(const struct group *group)
 	return group->delegation ? group->delegation->owner : "";
 }
 
-int delegation_check(const struct group *group, struct error *error)
+static int refuse(const struct delegation *delegation, struct error *error)
 {
-	const struct delegation *delegation = group->delegation;
+	const struct group *group = delegation->group;
 
-	if (!delegation) {
-		return 0;
-	}
 	return error_set(error, ERROR_GROUP_BUSY, 0,
 			 "group %" PRIu32 " was delegated to %s of uid %u%s", group->host->id,
 			 delegation->owner, (unsigned int)delegation->uid,
-			 delegation->timer ? ", which has left while somebody still has its node "
-					     "open: end that program"
-					   : ": end that program");
+			 delegation->left ? ", which has left while somebody still has its node "
+					    "open: end that program"
+					  : ": end that program");
 }
 
 static void tell(const struct delegation *delegation)
@@ -65,6 +67,43 @@ static void tell(const struct delegation *delegation)
 	if (manager->observer) {
 		manager->observer->group_changed(manager->observer_userdata, delegation->group);
 	}
+}
+
+static int open_node(const struct manager *manager, const struct group *group)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), NODE_GROUP_PREFIX "%" PRIu32, group->host->id);
+	return kernel_open_node(manager->kernel, path);
+}
+
+/* Whether the group is free, or gone: then the delegation has ended. Anything else that keeps the
+ * node from being opened, such as a lack of files, tells nothing of that. */
+static bool try_to_end(struct delegation *delegation)
+{
+	struct group *group = delegation->group;
+	int fd = open_node(delegation->manager, group);
+
+	if (fd < 0 && fd != -ENOENT && fd != -ENODEV && fd != -ENXIO) {
+		return false;
+	}
+	(void)kernel_close(delegation->manager->kernel, fd);
+	log_write(LOG_NOTICE, LOG_GROUP(group->host->id), "is free again: %s has ended",
+		  delegation->owner);
+	group->delegation = NULL;
+	tell(delegation);
+	(void)delegation_free(delegation);
+	return true;
+}
+
+int delegation_check(const struct group *group, struct error *error)
+{
+	struct delegation *delegation = group->delegation;
+
+	if (!delegation || (delegation->left && try_to_end(delegation))) {
+		return 0;
+	}
+	return refuse(delegation, error);
 }
 
 /* -- beginning -- */
@@ -97,15 +136,8 @@ static int check_group(const struct manager *manager, const struct group *group,
 			      group->host->id, group->space->number, group->space->name);
 	}
 	r = r ? r : quarantine_check(manager, group, error);
-	return r ? r : delegation_check(group, error);
-}
-
-static int open_node(const struct manager *manager, const struct group *group)
-{
-	char path[32];
-
-	(void)snprintf(path, sizeof(path), NODE_GROUP_PREFIX "%" PRIu32, group->host->id);
-	return kernel_open_node(manager->kernel, path);
+	r = r ? r : delegation_check(group, error);
+	return r ? r : binding_check(manager, group, error);
 }
 
 static int refuse_open(const struct manager *manager, const struct group *group, int errnum,
@@ -173,31 +205,15 @@ int delegation_begin(struct manager *manager, struct group *group, const char *o
 
 /* -- ending -- */
 
-/* Whether the group is free, or gone: then the delegation has ended. */
-static bool try_to_end(struct delegation *delegation)
-{
-	struct group *group = delegation->group;
-	int fd = open_node(delegation->manager, group);
-
-	if (fd == -EBUSY) {
-		return false;
-	}
-	(void)kernel_close(delegation->manager->kernel, fd);
-	log_write(LOG_NOTICE, LOG_GROUP(group->host->id), "is free again: %s has ended",
-		  delegation->owner);
-	group->delegation = NULL;
-	tell(delegation);
-	(void)delegation_free(delegation);
-	return true;
-}
-
 static int handle_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct delegation *delegation = userdata;
 
 	(void)usec;
 	if (!try_to_end(delegation)) {
-		(void)sd_event_source_set_time_relative(source, TRY_INTERVAL_USEC);
+		delegation->pause = delegation->pause < TRY_MOST_USEC / 2 ? 2 * delegation->pause
+									  : TRY_MOST_USEC;
+		(void)sd_event_source_set_time_relative(source, delegation->pause);
 		(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	}
 	return 0;
@@ -207,13 +223,15 @@ void delegation_owner_left(struct group *group)
 {
 	struct delegation *delegation = group->delegation;
 
-	if (!delegation || delegation->timer || try_to_end(delegation)) {
+	if (!delegation || delegation->left || try_to_end(delegation)) {
 		return;
 	}
+	delegation->left = true;
+	delegation->pause = TRY_FIRST_USEC;
 	log_write(LOG_WARNING, LOG_GROUP(group->host->id),
 		  "%s has left, but somebody still has the group's node open", delegation->owner);
 	(void)sd_event_add_time_relative(delegation->manager->event, &delegation->timer,
-					 CLOCK_MONOTONIC, TRY_INTERVAL_USEC, 0, handle_timer,
+					 CLOCK_MONOTONIC, delegation->pause, 0, handle_timer,
 					 delegation);
 	tell(delegation);
 }

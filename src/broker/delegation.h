@@ -8,7 +8,9 @@
  * stand between a client and that.
  *
  * The kernel takes no fd back, and resets the group's open devices when their last fds are closed.
- * So a delegation ends in two steps: its owner leaves the bus, then the node is found free.
+ * So a delegation ends in two steps: its owner leaves the bus, then the node is found free, for
+ * which it is tried: by whoever wants the group, and by a timer, from a second on more and more
+ * rarely, up to once a minute.
  */
 #pragma once
 
@@ -31,6 +33,7 @@ struct delegation;
  * ERROR_GROUP_NOT_VIABLE  a device of it is bound to another driver, or none to vfio-pci
  * ERROR_QUARANTINED       a device of it could not be stopped
  * ERROR_NOT_FOUND         it was unplugged
+ * ERROR_BUSY              a device of it is being bound to another driver
  */
 int delegation_begin(struct manager *manager, struct group *group, const char *owner, uid_t uid,
 		     int *ret_fd, struct error *error);
@@ -38,7 +41,8 @@ int delegation_begin(struct manager *manager, struct group *group, const char *o
 /* The owner has left the bus: the delegation ends as soon as nobody has the group's node open. */
 void delegation_owner_left(struct group *group);
 
-/* ERROR_GROUP_BUSY that says to whom, when the group is delegated. */
+/* ERROR_GROUP_BUSY that says to whom, when the group is delegated. One whose owner has left is
+ * tried now, and may end by that. */
 int delegation_check(const struct group *group, struct error *error);
 
 /* The bus name of who has it, "" when it isn't delegated. After that has left, the name stays until

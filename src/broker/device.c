@@ -139,7 +139,7 @@ static void handle_answer(void *userdata, const struct worker_answer *answer)
 		refuse_answer(opening, answer);
 		return;
 	}
-	if (worked && opening->group->space == opening->space) {
+	if (worked && opening->group->space == opening->space && !opening->device->gone) {
 		set_open(opening->manager, opening->device, true);
 		describe(opening->manager, opening->device);
 	} else if (!worked && answer->error.code == ERROR_FROZEN && opening->group->pe) {

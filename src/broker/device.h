@@ -54,6 +54,7 @@ struct host_device {
 	sd_event_source *request_source;
 	sd_event_source *release_timer;
 	struct device_alarms *alarms; /* broker/device_alarm.h; NULL before it is opened */
+	uint64_t holders_named;       /* CLOCK_MONOTONIC, µs, the last time; 0: never */
 	uint64_t release_deadline; /* CLOCK_MONOTONIC, µs, when it is taken away; 0: not asked */
 };
 

@@ -24,6 +24,7 @@ struct device_alarms {
 	int error_event; /* that the kernel rings */
 	sd_event_source *error_source;
 	int clients[DEVICE_ALARM_COUNT]; /* -1: none */
+	unsigned int drops[DEVICE_ALARM_COUNT];
 };
 
 enum device_alarm device_alarm_of(uint32_t index)
@@ -70,8 +71,8 @@ int device_alarm_copy(const struct host_device *device, int fd, int *ret_fd, str
 /* Without alarms no memory was left when the device was opened, and nothing can ring. */
 void device_alarm_keep(struct host_device *device, enum device_alarm alarm, int fd)
 {
-	device_alarm_drop(device, alarm);
 	if (device->alarms) {
+		(void)fd_close(device->alarms->clients[alarm]);
 		device->alarms->clients[alarm] = fd;
 	} else {
 		(void)fd_close(fd);
@@ -82,7 +83,13 @@ void device_alarm_drop(struct host_device *device, enum device_alarm alarm)
 {
 	if (device->alarms) {
 		device->alarms->clients[alarm] = fd_close(device->alarms->clients[alarm]);
+		device->alarms->drops[alarm]++;
 	}
+}
+
+unsigned int device_alarm_drops(const struct host_device *device, enum device_alarm alarm)
+{
+	return device->alarms ? device->alarms->drops[alarm] : 0;
 }
 
 /*

@@ -46,6 +46,10 @@ void device_alarm_keep(struct host_device *device, enum device_alarm alarm, int 
 /* Let the client's go. Harmless without one. */
 void device_alarm_drop(struct host_device *device, enum device_alarm alarm);
 
+/* How often that was done since the device was opened: who was asked to set one before is not to
+ * keep it after that. */
+unsigned int device_alarm_drops(const struct host_device *device, enum device_alarm alarm);
+
 /* The kernel's has rung: ring the client's, if there is one. Never waits. */
 void device_alarm_ring(const struct host_device *device, enum device_alarm alarm);
 

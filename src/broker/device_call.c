@@ -32,6 +32,7 @@ struct waiting_call {
 	 * one: the client's, owned. -1: nothing of that. */
 	enum device_alarm alarm;
 	int alarm_fd;
+	unsigned int alarm_drops; /* when that was asked for */
 };
 
 static void call_free(struct waiting_call *call)
@@ -164,7 +165,7 @@ static void end_worker(const struct waiting_call *call, size_t size, struct erro
 
 static bool has_irq(const struct device_answer *answer, uint32_t index)
 {
-	for (uint32_t i = 0; i < answer->count; i++) {
+	for (uint32_t i = 0; answer->irqs && i < answer->count; i++) {
 		if (answer->irqs[i].index == index) {
 			return answer->irqs[i].count > 0;
 		}
@@ -189,7 +190,10 @@ static int keep_alarm(struct waiting_call *call, const struct device_answer *ans
 				 "%s has no interrupt with index %" PRIu32 ": see Irqs",
 				 device->host->name, index);
 	}
-	device_alarm_keep(device, call->alarm, steal_fd(&call->alarm_fd));
+	/* Else it was disabled meanwhile, which needs no worker and so is faster. */
+	if (device_alarm_drops(device, call->alarm) == call->alarm_drops) {
+		device_alarm_keep(device, call->alarm, steal_fd(&call->alarm_fd));
+	}
 	return 0;
 }
 
@@ -424,6 +428,7 @@ static int set_alarm(struct waiting_call *call, enum device_alarm alarm, int fd,
 		return r;
 	}
 	call->alarm = alarm;
+	call->alarm_drops = device_alarm_drops(call->device, alarm);
 	call->request.call = WORKER_DEVICE_IRQS;
 	call->request.index = 0;
 	return send_or_wait(call, NULL, 0, error);

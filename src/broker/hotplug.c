@@ -203,8 +203,15 @@ static void handle_driver(struct manager *manager, const struct uevent *uevent)
 	if (manager_find_device(manager, uevent->name, &device, NULL)) {
 		return; /* one without a group */
 	}
-	if (uevent->action == UEVENT_UNBIND && !device->open) {
-		release_done(device); /* the kernel waits for nobody any more */
+	if (uevent->action == UEVENT_UNBIND) {
+		/* It has been closed, then: before its worker says so, or with its group kept where
+		 * it is by others. One that nobody asked for is open since, and the uevent late. */
+		if (device->open && device->release_deadline != 0) {
+			device_forget(manager, device);
+		}
+		if (!device->open) {
+			release_done(device); /* the kernel waits for nobody any more */
+		}
 	}
 	if (manager->observer && manager->observer->driver_changed) {
 		manager->observer->driver_changed(manager->observer_userdata, device);

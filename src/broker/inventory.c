@@ -63,7 +63,7 @@ void inventory_free(struct manager *manager)
 /* Room for one more. */
 static int grow(struct group ***groups, size_t count)
 {
-	struct group **grown = reallocarray(*groups, count + 1, sizeof(**groups));
+	struct group **grown = reallocarray(*groups, count + 1, sizeof(struct group *));
 
 	if (!grown) {
 		return -ENOMEM;
@@ -179,7 +179,7 @@ void inventory_remove_group(struct manager *manager, struct topology_group *host
 /* Take a device out of a list it is in. */
 static void unlink_device(struct host_device **list, const struct host_device *device)
 {
-	while (*list != device) {
+	while (*list && *list != device) {
 		list = &(*list)->next;
 	}
 	*list = device->next;

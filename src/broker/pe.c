@@ -437,8 +437,7 @@ void pe_asked_back(struct pe *pe)
 
 	pe->asked_back = true;
 	/* One that has failed stays so: its resets are over. */
-	if (!recovery_lets_operate(pe->recovery) &&
-	    recovery_phase(pe->recovery) != RECOVERY_FAILED) {
+	if (pe_keeps_alone(pe) && recovery_phase(pe->recovery) != RECOVERY_FAILED) {
 		(void)error_set(&error, ERROR_BUSY, 0, "%s: %s", pe_name(pe).text, why);
 		pe_drop_turns(pe, &error);
 		pe_abort(pe, why);

@@ -90,10 +90,10 @@ bool pe_keeps_alone(const struct pe *pe);
 void pe_taken(struct pe *pe);
 
 /*
- * The kernel waits for a device of the group to be closed. A reset of the PE that is begun now would
- * wait for that as well, for ever, with the thread that has the group (eeh_pe_reset, pci_bus_lock):
- * a recovery that is under way is given up, and until the group has left its address space none is
- * begun, and no reset. All else goes on.
+ * The kernel waits for a device of the group to be closed. A reset of the PE that is begun now
+ * would wait for that as well, for ever, with the thread that has the group (eeh_pe_reset,
+ * pci_bus_lock): a recovery that is under way is given up, and until the group has left its address
+ * space none is begun, and no reset. All else goes on.
  */
 void pe_asked_back(struct pe *pe);
 

@@ -63,10 +63,10 @@ struct pe {
 	/* watching */
 	enum pe_condition condition;
 	bool watched;
-	bool ended;    /* the worker is lost; until the group is out of the address space */
-	bool asserted; /* a client's reset */
+	bool ended;      /* the worker is lost; until the group is out of the address space */
+	bool asserted;   /* a client's reset */
 	bool asked_back; /* a device; until the group is out of the address space */
-	bool wanted;   /* a look, as soon as may be */
+	bool wanted;     /* a look, as soon as may be */
 	enum record_source wanted_by;
 	unsigned int unknown_looks; /* one after the other */
 	uint64_t looked;            /* when the last look ended, µs */

@@ -139,8 +139,8 @@ static void follow_event(struct pe *pe, uint32_t event)
 void pe_notice(struct pe *pe, enum record_source source)
 {
 	if (!pe->asserted && !pe->asked_back &&
-	    recovery_notice(pe->recovery, pe_now_in_machine(),
-					     pe->manager->next_event, pe->condition)) {
+	    recovery_notice(pe->recovery, pe_now_in_machine(), pe->manager->next_event,
+			    pe->condition)) {
 		use_number(pe, source);
 	}
 	if (recovery_event(pe->recovery) != 0) {

@@ -20,6 +20,10 @@
 #define RETRY_USEC  UINT64_C(1000000)
 #define HOLDERS_MAX 8
 
+/* The kernel rings every ten seconds, and whenever somebody signals the process that waits in it:
+ * who keeps it waiting is said once, and then every hour. */
+#define NAME_HOLDERS_USEC UINT64_C(3600000000)
+
 #define WHY_ASKED "the kernel wants the device back: somebody unbinds or unplugs it"
 
 static const struct access_policy *access_policy(const struct manager *manager)
@@ -220,14 +224,19 @@ static void ask_owner(struct host_device *device)
 }
 
 /* It is closed here, and the kernel still waits. */
-static void name_holders(const struct host_device *device)
+static void name_holders(struct host_device *device)
 {
+	uint64_t now = clock_microseconds();
 	char path[32];
 	char text[128] = "";
 	size_t used = 0;
 	pid_t pids[HOLDERS_MAX];
 	int count;
 
+	if (device->holders_named != 0 && now - device->holders_named < NAME_HOLDERS_USEC) {
+		return;
+	}
+	device->holders_named = now;
 	(void)snprintf(path, sizeof(path), NODE_GROUP_PREFIX "%" PRIu32, device->group->host->id);
 	count = kernel_find_holders(device->manager->kernel, path, pids, HOLDERS_MAX);
 	for (int i = 0; i < count && i < HOLDERS_MAX; i++) {
@@ -240,14 +249,21 @@ static void name_holders(const struct host_device *device)
 		  device->host->name, count > 0 ? ", perhaps" : "", text);
 }
 
+/* Nothing has rung since. */
+static bool take_rings(int fd)
+{
+	uint64_t count;
+
+	return read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count);
+}
+
 static int handle_request_event(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct host_device *device = userdata;
-	uint64_t count;
 
 	(void)source;
 	(void)events;
-	if (read(fd, &count, sizeof(count)) != (ssize_t)sizeof(count)) {
+	if (!take_rings(fd)) {
 		return 0;
 	}
 	device_alarm_ring(device, DEVICE_ALARM_REQUEST);
@@ -280,6 +296,9 @@ void release_end(struct host_device *device)
 	device->release_timer = sd_event_source_disable_unref(device->release_timer);
 	if (device->release_deadline == 0 || device->gone) {
 		release_done(device);
+	} else {
+		/* What rang before the close is no sign that the kernel waits on. */
+		(void)take_rings(device->request_event);
 	}
 	if (device->release_deadline != 0) {
 		device->release_deadline = 0;
@@ -292,4 +311,5 @@ void release_done(struct host_device *device)
 	device->release_timer = sd_event_source_disable_unref(device->release_timer);
 	device->request_source = sd_event_source_disable_unref(device->request_source);
 	device->request_event = fd_close(device->request_event);
+	device->holders_named = 0;
 }

@@ -8,6 +8,7 @@
  *             once, and again every ten seconds (vfio_pci_core_request).
  *   deadline  from the first ring on, for as long as policy says. Until then it is the owner's turn
  *             to detach the group, or close the address space. Another ring doesn't move it.
+ *             No reset of the group's PE is begun from then on (pe_asked_back).
  *   taking    at the deadline the group is detached by force (WORKER_DETACH_FORCE): its devices are
  *             stopped and closed, what is mapped goes along with the last container, and other
  *             containers are not touched. A group whose devices are gone already is taken at once,
@@ -15,7 +16,7 @@
  *             those that share that (field note H33). A worker that is busy with the group is asked
  *             once more, a second later.
  *   holder    a program that has a copy of the device's fd: the kernel waits on for that, which
- *             nobody here can help; it is named in the journal.
+ *             nobody here can help; it is named in the journal, once and then every hour.
  */
 #pragma once
 

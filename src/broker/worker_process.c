@@ -295,10 +295,9 @@ static bool deliver_loss(struct worker_process *worker)
 	memcpy(&reply, receive_buffer, sizeof(reply));
 	waiting = pending_find(worker, reply.id);
 	if (reply.version != WORKER_PROTOCOL_VERSION || reply.fds != 1 || !waiting ||
-	    expected_fds(waiting, reply.code) != 1) {
+	    expected_fds(waiting, reply.code) != 1 || !pending_take(worker, reply.id, &pending)) {
 		return false;
 	}
-	(void)pending_take(worker, reply.id, &pending);
 	(void)error_set(&answer.error, ERROR_QUOTA_EXCEEDED, EMFILE,
 			"spaprd has so many files open that none is left for the device's: close "
 			"some devices or address spaces");
@@ -542,6 +541,7 @@ struct worker_process *worker_process_discard(struct worker_process *worker)
 void worker_process_hand_over(struct worker_process *worker, worker_counts_handler counts,
 			      worker_gone_handler gone, void *userdata)
 {
+	pending_fail_all(worker, "its address space is closed");
 	worker->counts = counts;
 	worker->gone = gone;
 	worker->userdata = userdata;

@@ -178,7 +178,7 @@ static int add_device(struct topology *topology, const struct topology_device *n
 	bool is_new = !group;
 	int r = group ? 0 : add_group(topology, now->group, &group, error);
 
-	if (r) {
+	if (!group) {
 		return r;
 	}
 	r = insert_device(topology, group, now, &device, error);

@@ -185,6 +185,9 @@ int spapr_device_close(struct spapr_device *device, struct spapr_error *ret_erro
 	}
 	r = check_thawed(space, &hold, used->name, &error);
 	if (r == 0) {
+		/* The kernel does that with the last close, which this is not while a duplicate of
+		 * the fd or a mapping of its BARs is left (vfio_pci_core_disable). */
+		device_quiesce(used);
 		close_in_group(hold.group, used);
 		forget(device);
 	}
@@ -441,13 +444,19 @@ int spapr_irq_disable(struct spapr_device *device, uint32_t index, struct spapr_
 int spapr_device_reset(struct spapr_device *device, struct spapr_error *ret_error)
 {
 	struct space *space = device->space->space;
+	struct device *used;
 	struct error error;
-	/* A reset of a bus may hit devices of others. */
-	int r = space_hold_all(space, &error);
+	unsigned int held = 0;
+	int r = use(device, &used, &error);
 
+	/* A reset of a bus may hit devices of others. */
 	if (r == 0) {
-		r = space_reset_device(space, NULL, device->group, device->device->name, &error);
-		space_release_all(space);
+		r = space_hold_all(space, &held, &error);
+	}
+	if (r == 0) {
+		r = space_reset_device(space, NULL, held, device->group, device->device->name,
+				       &error);
+		space_release_all(space, held);
 	}
 	return spapr_finish(r, &error, ret_error);
 }
@@ -472,12 +481,13 @@ int spapr_space_reset(struct spapr_space *space, struct spapr_error *ret_error)
 {
 	struct failure failure = {.code = 0};
 	struct error error;
-	int r = space_hold_all(space->space, &error);
+	unsigned int held = 0;
+	int r = space_hold_all(space->space, &held, &error);
 
 	if (r) {
 		return spapr_finish(r, &error, ret_error);
 	}
-	space_reset(space->space, note_failure, &failure);
-	space_release_all(space->space);
+	space_reset(space->space, held, note_failure, &failure);
+	space_release_all(space->space, held);
 	return spapr_finish(failure.code, &failure.error, ret_error);
 }

@@ -14,6 +14,8 @@
 #include "eeh/state.h"
 #include "libspapr/handles.h"
 #include "vfio/device.h"
+#include "vfio/irq.h"
+#include "vfio/reset.h"
 
 #define SAME_OPERATION(name)                                                      \
 	_Static_assert((int)SPAPR_EEH_##name == (int)WORKER_PE_##name,            \
@@ -138,22 +140,65 @@ int spapr_eeh_look(struct spapr_space *space, uint32_t group, struct spapr_eeh_l
 
 /* operating */
 
+static bool asserts_reset(uint32_t operation)
+{
+	return operation == WORKER_PE_RESET_HOT || operation == WORKER_PE_RESET_FUNDAMENTAL;
+}
+
+/* A kernel that waits for the close of a device has its lock, for which a reset of the PE would
+ * wait, in a sleep that nothing ends (eeh_pe_reset, pci_bus_lock). And messages must be off before:
+ * with them on, the end of this process has the kernel write to BARs that aren't there. */
+static int prepare_reset(struct group *group, struct error *error)
+{
+	const struct device *wanted = group_find_wanted_back(group);
+
+	if (wanted) {
+		return error_set(error, ERROR_BUSY, 0,
+				 "the kernel wants %s back, and a reset of its PE would wait for "
+				 "that: close it, or detach group %" PRIu32,
+				 wanted->name, group->number);
+	}
+	for (struct device *device = group->devices; device && !group->reset_asserted;
+	     device = device->next) {
+		irq_unwire(device);
+	}
+	return 0;
+}
+
 /* A reset that the firmware refuses leaves the PE blocked like one that it carries out. */
 static void note_reset(struct group *group, uint32_t operation, int code)
 {
-	if (operation == WORKER_PE_RESET_HOT || operation == WORKER_PE_RESET_FUNDAMENTAL) {
+	if (asserts_reset(operation)) {
 		group->reset_asserted = true;
 	} else if (operation == WORKER_PE_DEACTIVATE && code == 0) {
 		group->reset_asserted = false;
 	}
 }
 
-/* Registers, then the interrupts that the library has wired. */
+static int operate_pe(const struct spapr_space *space, const struct space_hold *hold,
+		      const struct worker_operate_pe *request, struct error *error)
+{
+	struct pe_target target = target_of(space, hold);
+	struct worker_pe pe;
+	int r = asserts_reset(request->operation) ? prepare_reset(hold->group, error) : 0;
+
+	if (r) {
+		return r;
+	}
+	r = pe_operate(&target, request, &pe, error);
+	note_reset(hold->group, request->operation, r);
+	return r;
+}
+
+/* The code tells that it is the device that isn't as it was, whatever the reason. */
 static int restore(struct device *device, struct error *error)
 {
 	int r = snapshot_restore(device, error);
 
-	return r ? r : device_rewire(device, error);
+	if (r) {
+		error->code = ERROR_RECOVERY_FAILED;
+	}
+	return r ? ERROR_RECOVERY_FAILED : 0;
 }
 
 /* All of them, whatever fails. The first failure. */
@@ -161,6 +206,13 @@ static int operate_devices(struct group *group, uint32_t operation, struct error
 {
 	int code = 0;
 
+	if (group->reset_asserted) {
+		return error_set(error, ERROR_BUSY, 0,
+				 "a reset of the PE of group %" PRIu32
+				 " is asserted, and its devices have no registers meanwhile; end "
+				 "it first",
+				 group->number);
+	}
 	for (struct device *device = group->devices; device; device = device->next) {
 		struct worker_registers registers;
 		struct error failed;
@@ -179,19 +231,15 @@ static int operate(struct spapr_space *space, const struct worker_operate_pe *re
 		   struct error *error)
 {
 	struct space_hold hold;
-	struct pe_target target;
-	struct worker_pe pe;
 	int r = space_hold_group(space->space, request->group, HOLD_ALONE, &hold, error);
 
 	if (r) {
 		return r;
 	}
-	target = target_of(space, &hold);
 	if (request->operation > WORKER_PE_INJECT) {
 		r = operate_devices(hold.group, request->operation, error);
 	} else {
-		r = pe_operate(&target, request, &pe, error);
-		note_reset(hold.group, request->operation, r);
+		r = operate_pe(space, &hold, request, error);
 	}
 	space_release_group(space->space, &hold);
 	return r;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <spapr/spapr.h>
+#include <sys/types.h>
 
 #include "common/error.h"
 #include "host/kernel.h"
@@ -29,6 +30,7 @@ struct spapr_device {
 
 struct spapr_space {
 	struct spapr_host *host;
+	pid_t process;         /* that made it */
 	struct space *space;   /* owned */
 	struct spapr_kvm *kvm; /* not owned; NULL: none */
 	struct kvm_link link;  /* its groups and tables */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/names.h"
 #include "libspapr/handles.h"
@@ -16,6 +17,21 @@
 
 /* The least that options may have: all that this version knows. */
 #define OPTIONS_SIZE sizeof(struct spapr_space_options)
+
+/* More than any version will have. */
+#define OPTIONS_MAX 4096U
+
+#define SAME_DEFAULT_WINDOW(name)                                                             \
+	_Static_assert((int)SPAPR_DEFAULT_WINDOW_##name == (int)WORKER_DEFAULT_WINDOW_##name, \
+		       "what becomes of the default window is numbered as the engine has it")
+SAME_DEFAULT_WINDOW(AUTO);
+SAME_DEFAULT_WINDOW(KEEP);
+SAME_DEFAULT_WINDOW(REMOVE);
+SAME_DEFAULT_WINDOW(SWAP);
+
+_Static_assert(SPAPR_MEMORY_READ_ONLY == WORKER_MEMORY_READ_ONLY, "flags are the engine's");
+_Static_assert(SPAPR_MEMORY_IDENTITY == WORKER_MEMORY_IDENTITY, "flags are the engine's");
+_Static_assert(SPAPR_MEMORY_RAM_DEVICE == WORKER_MEMORY_RAM_DEVICE, "flags are the engine's");
 
 /* The kinds of container, best first. */
 static int open_container(struct kernel *kernel, const struct container_request *request,
@@ -30,12 +46,30 @@ static int open_container(struct kernel *kernel, const struct container_request 
 
 /* spaces */
 
+/* Whether a program that was built for a later version asks for what this one doesn't know. */
+static bool wants_more(const struct spapr_space_options *options)
+{
+	const unsigned char *bytes = (const unsigned char *)options;
+	size_t at = OPTIONS_SIZE;
+
+	while (at < options->size && bytes[at] == 0) {
+		at++;
+	}
+	return at < options->size;
+}
+
 static int check_options(const struct spapr_space_options *options, struct error *error)
 {
-	if (options->size < OPTIONS_SIZE) {
+	if (options->size < OPTIONS_SIZE || options->size > OPTIONS_MAX) {
 		return error_set(error, ERROR_INVALID_ARGUMENT, 0,
 				 "options of %zu bytes; their member size is to be "
 				 "sizeof(struct spapr_space_options), %zu",
+				 options->size, OPTIONS_SIZE);
+	}
+	if (wants_more(options)) {
+		return error_set(error, ERROR_INVALID_ARGUMENT, 0,
+				 "options of %zu bytes, of which this version of the library knows "
+				 "%zu; the others are not 0, and it can't do what they mean",
 				 options->size, OPTIONS_SIZE);
 	}
 	if (options->default_window > SPAPR_DEFAULT_WINDOW_SWAP || options->reserved ||
@@ -90,6 +124,7 @@ int spapr_space_new(struct spapr_host *host, const struct spapr_space_options *o
 	policy = policy_of(options);
 	space_set_policy(space->space, &policy);
 	space->host = host;
+	space->process = getpid();
 	space->link = KVM_LINK_NULL;
 	space->swaps = options->default_window == SPAPR_DEFAULT_WINDOW_SWAP;
 	*ret_space = space;
@@ -150,6 +185,13 @@ int spapr_space_close(struct spapr_space *space, struct spapr_error *ret_error)
 	unsigned int index = 0;
 	struct error error;
 
+	if (space->process != getpid()) {
+		return spapr_finish(error_set(&error, ERROR_ACCESS_DENIED, 0,
+					      "the address space belongs to another process (%d), "
+					      "which has its devices",
+					      (int)space->process),
+				    &error, ret_error);
+	}
 	if (space->keeps) {
 		try_again(space->space);
 	}
@@ -165,7 +207,8 @@ int spapr_space_close(struct spapr_space *space, struct spapr_error *ret_error)
 
 struct spapr_space *spapr_space_free(struct spapr_space *space)
 {
-	if (space) {
+	/* A child that ends has the parent's fds: it could stop and reset the devices by them. */
+	if (space && space->process == getpid()) {
 		close_space(space);
 		(void)space_free(space->space);
 		free(space);

@@ -11,6 +11,7 @@ _Static_assert(SPAPR_DEVICE_READS == WORKER_PROT_READ, "rights are the engine's"
 _Static_assert(SPAPR_DEVICE_WRITES == WORKER_PROT_WRITE, "rights are the engine's");
 _Static_assert(SPAPR_WINDOW_REPLACE_DEFAULT == WORKER_WINDOW_REPLACE_DEFAULT,
 	       "flags are the engine's");
+_Static_assert(SPAPR_MANY_MAX == WORKER_MANY_MAX, "limits are the engine's");
 
 /* windows */
 

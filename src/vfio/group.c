@@ -118,9 +118,9 @@ void group_end_reset(struct group *group)
 	struct vfio_eeh_pe_op op = {.argsz = sizeof(op), .op = VFIO_EEH_PE_RESET_DEACTIVATE};
 
 	if (group->reset_asserted && group->attached) {
-		(void)kernel_ioctl(group->kernel, group->container_fd, VFIO_EEH_PE_OP, &op);
+		group->reset_asserted =
+			kernel_ioctl(group->kernel, group->container_fd, VFIO_EEH_PE_OP, &op) != 0;
 	}
-	group->reset_asserted = false;
 }
 
 void group_close_devices(struct group *group)

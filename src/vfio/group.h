@@ -73,7 +73,7 @@ int group_detach(struct group *group, struct error *error);
 /* Leave the container and close the fd, whatever the kernel says. Takes GROUP_NULL. */
 void group_done(struct group *group);
 
-/* End a reset of its PE that is asserted, if one is. */
+/* End a reset of its PE that is asserted, if one is: reset_asserted tells whether it is still. */
 void group_end_reset(struct group *group);
 
 /* End a reset that is asserted, and close its devices that are open here. Blocks for seconds: the

@@ -176,15 +176,16 @@ static int require_wired(const struct device *device, uint32_t index, struct irq
 	struct irq *irq = NULL;
 	int r = require(device, index, &irq, error);
 
-	if (r == 0 && irq->enabled == 0) {
-		r = error_set(error, ERROR_NOT_FOUND, 0,
-			      "no eventfds are set for interrupts %" PRIu32 " (%s) of device %s",
-			      index, name_of(index), device->name);
+	if (!irq) {
+		return r;
 	}
-	if (r == 0) {
-		*ret_irq = irq;
+	if (irq->enabled == 0) {
+		return error_set(error, ERROR_NOT_FOUND, 0,
+				 "no eventfds are set for interrupts %" PRIu32 " (%s) of device %s",
+				 index, name_of(index), device->name);
 	}
-	return r;
+	*ret_irq = irq;
+	return 0;
 }
 
 bool irq_is_wired(const struct device *device, uint32_t index)
@@ -443,9 +444,10 @@ static int set(struct device *device, uint32_t index, uint32_t start, const int 
 	struct plan plan = {.device = device, .start = start, .count = count};
 	int r = require(device, index, &plan.irq, error);
 
-	if (r == 0) {
-		r = check_block(device, plan.irq, start, count, error);
+	if (!plan.irq) {
+		return r;
 	}
+	r = check_block(device, plan.irq, start, count, error);
 	if (r == 0) {
 		r = check_events(device, events, count, error);
 	}
@@ -487,7 +489,10 @@ static int change_mask(struct device *device, uint32_t index, bool mask, struct 
 	struct irq *irq = NULL;
 	int r = require(device, index, &irq, error);
 
-	if (r == 0 && !(irq->flags & VFIO_IRQ_INFO_MASKABLE)) {
+	if (!irq) {
+		return r;
+	}
+	if (!(irq->flags & VFIO_IRQ_INFO_MASKABLE)) {
 		r = error_set(error, ERROR_UNSUPPORTED, 0,
 			      "interrupts %" PRIu32 " (%s) of device %s can't be masked; only INTx "
 			      "can",
@@ -544,9 +549,10 @@ int irq_disable(struct device *device, uint32_t index, struct error *error)
 	struct irq *irq = NULL;
 	int r = require_wired(device, index, &irq, error);
 
-	if (r == 0) {
-		r = check_answers(device, index, error);
+	if (!irq) {
+		return r;
 	}
+	r = check_answers(device, index, error);
 	if (r) {
 		return r;
 	}

@@ -574,7 +574,9 @@ int region_write(struct device *device, const struct region *region, uint64_t of
 				error);
 	}
 	finish_access(&access);
-	trace_region_write(device->name, region->index, offset, size, value);
+	if (r == 0) {
+		trace_region_write(device->name, region->index, offset, size, value);
+	}
 	return r;
 }
 

@@ -17,9 +17,6 @@
 /* Capabilities lie behind the header, at multiples of 4: no list is longer than this. */
 #define CAPABILITIES_MAX 48U
 
-/* A refusal of the firmware (EIO) may be over the next time. */
-#define PE_RESET_TRIES 2U
-
 /* vfio_pci_ioctl_reset, pci_try_reset_function */
 static const struct refusal function_refusals[] = {
 	{EINVAL, ERROR_UNSUPPORTED, "the device has no reset of its own"},
@@ -186,14 +183,22 @@ static int operate(const struct group *group, uint32_t operation)
 /* Leaves a reset that the firmware refuses asserted: a PE that was frozen is so still. */
 static int assert_reset(struct group *group, struct error *error)
 {
+	/* A firmware that refuses one (EIO) takes the next: OPAL was seen to refuse every other
+	 * request for a reset, of which a hot one makes two, so that it fails again and again. */
+	static const uint32_t tries[] = {VFIO_EEH_PE_RESET_HOT, VFIO_EEH_PE_RESET_FUNDAMENTAL,
+					 VFIO_EEH_PE_RESET_FUNDAMENTAL};
 	int r = -EIO;
 
 	for (struct device *device = group->devices; device && !group->reset_asserted;
 	     device = device->next) {
 		irq_unwire(device);
 	}
-	for (unsigned int i = 0; r == -EIO && i < PE_RESET_TRIES; i++) {
-		r = operate(group, VFIO_EEH_PE_RESET_HOT);
+	for (size_t i = 0; r == -EIO && i < sizeof(tries) / sizeof(*tries); i++) {
+		/* A refusal takes seconds, and much may happen in them. */
+		if (i > 0 && group_find_wanted_back(group)) {
+			break;
+		}
+		r = operate(group, tries[i]);
 		group->reset_asserted = group->reset_asserted || r == 0 || r == -EIO;
 	}
 	return r != 0 ? refusal_set(error, pe_refusals, r, "reset the PE of group %" PRIu32,
@@ -221,6 +226,8 @@ static int reset_pe(struct group *group, struct error *error)
 		return r;
 	}
 	for (struct device *device = group->devices; device; device = device->next) {
+		/* A fundamental one was seen to leave the command register as it was. */
+		device_quiesce(device);
 		device->reset_way = WORKER_RESET_PE;
 	}
 	r = operate(group, VFIO_EEH_PE_GET_STATE);
@@ -336,6 +343,7 @@ static int reset_and_check(struct device *device, const struct reset_scope *scop
 		/* Before, for the kernel puts the command register back as it finds it. */
 		device_quiesce(device);
 		r = reset_somehow(device, scope, error);
+		device->quiesced = false;
 	}
 	if (r == 0) {
 		r = check_quiet(device, error);
@@ -355,12 +363,22 @@ int device_reset(struct device *device, const struct reset_scope *scope, struct 
 	int state = 0;
 	int r;
 
+	/* Whoever made it a bus master has to do so again: device_go_on is for other things. */
+	device->quiesced = false;
 	if (wanted) {
 		device->reset_way = WORKER_RESET_FAILED;
 		return error_set(error, ERROR_BUSY, 0,
 				 "the kernel wants %s back, which can't be reset any more: detach "
 				 "group %" PRIu32,
 				 wanted->name, scope->group->number);
+	}
+	/* GET_STATE may say 0 meanwhile. The kernel would save all ones, and put them back. */
+	if (scope->group->reset_asserted) {
+		device->reset_way = WORKER_RESET_FAILED;
+		return error_set(error, ERROR_FROZEN, 0,
+				 "a reset of the PE of group %" PRIu32
+				 " is asserted; end it before device %s is reset",
+				 scope->group->number, device->name);
 	}
 	if (is_frozen(scope, &state)) {
 		device->reset_way = WORKER_RESET_FAILED;
@@ -430,12 +448,18 @@ static int stop_devices(const struct reset_scope *scope, struct error *error)
  * nothing may be reset any more. What doesn't answer may be gone. */
 static int quiet_devices(struct group *group, struct error *error)
 {
+	struct error failure;
 	int code = 0;
 
 	group_end_reset(group);
+	if (group->reset_asserted) {
+		/* Closed in that state a device is a bus master in the end: the kernel saves and
+		 * restores what reads as all ones. */
+		(void)error_set(&failure, ERROR_KERNEL, 0,
+				"the reset of its PE that is asserted can't be ended");
+		return refuse_to_stop(group, group->devices, &failure, error);
+	}
 	for (struct device *device = group->devices; device; device = device->next) {
-		struct error failure;
-
 		device_quiesce(device);
 		if (device_answers(device) && check_quiet(device, &failure) && code == 0) {
 			code = refuse_to_stop(group, device, &failure, error);
@@ -482,7 +506,8 @@ int group_stop(const struct reset_scope *scope, struct error *error)
 	/* What the kernel has taken away it has stopped itself. */
 	if (group->devices && !group_is_gone(group)) {
 		group_forget_resets(group);
-		r = group_find_wanted_back(group) ? quiet_devices(group, error) : stop_all(scope, error);
+		r = group_find_wanted_back(group) ? quiet_devices(group, error)
+						  : stop_all(scope, error);
 	}
 	group->stopped = r == 0;
 	return r;

@@ -7,14 +7,19 @@
  *                   config space back as it was (pci_restore_state), bus mastering too: it is
  *                   switched off before, so that it is off afterwards.
  *   power reset     what VFIO_DEVICE_RESET comes to where the device has no function-level reset
- * but power states: D3hot and back, which many devices take for no reset. It is used when nothing
- * better can be had. bus reset       VFIO_DEVICE_PCI_HOT_RESET: all devices behind the same bridge.
- * The kernel wants to see the fds of all their groups (vfio_pci_dev_set_hot_reset). PE reset
- * VFIO_EEH_PE_RESET_HOT and _DEACTIVATE: all devices of a group that is alone in its container. The
- * only one that helps a frozen PE: VFIO_DEVICE_RESET of such a device answers 0 and leaves it
- * frozen. stopped         reset, and no bus master, by its own command register. A device of a
- * group that nobody has may reach all memory (pnv_ioda2_release_ownership turns the 64-bit bypass
- * on, field note H40), so nothing else lets a group go.
+ *                   but power states: D3hot and back, which many devices take for no reset. It is
+ *                   used when nothing better can be had.
+ *
+ *   bus reset       VFIO_DEVICE_PCI_HOT_RESET: all devices behind the same bridge. The kernel wants
+ *                   to see the fds of all their groups (vfio_pci_dev_set_hot_reset).
+ *
+ *   PE reset        VFIO_EEH_PE_RESET_HOT and _DEACTIVATE: all devices of a group that is alone in
+ *                   its container. The only one that helps a frozen PE: VFIO_DEVICE_RESET of such a
+ *                   device answers 0 and leaves it frozen.
+ *
+ *   stopped         reset, and no bus master, by its own command register. A device of a group that
+ *                   nobody has may reach all memory (pnv_ioda2_release_ownership turns the 64-bit
+ *                   bypass on, field note H40), so nothing else lets a group go.
  *
  * All of it blocks for seconds: for a thread that can wait.
  */

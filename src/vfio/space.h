@@ -263,21 +263,25 @@ const struct device *space_find_device(const struct space *space, uint32_t group
 int space_use_device(const struct space *space, uint32_t group, const char *name,
 		     struct device **ret_device, struct error *error);
 
-/* Hold all groups, or none: for resets, which may hit several. ERROR_BUSY */
-int space_hold_all(struct space *space, struct error *error);
-void space_release_all(struct space *space);
+/*
+ * Hold all groups that there are, or none: for resets, which may hit several. Their number, which
+ * the others take, since more may be attached meanwhile: those are neither reset nor let go.
+ * ERROR_BUSY
+ */
+int space_hold_all(struct space *space, unsigned int *ret_held, struct error *error);
+void space_release_all(struct space *space, unsigned int held);
 
 /*
- * Reset a device that is open: device_reset (vfio/reset.h). Held are all groups, or with a hold only
- * that one, which is the device's: then nothing of another group is touched. ERROR_NOT_FOUND
+ * Reset a device that is open: device_reset (vfio/reset.h). Held are so many groups, or with a hold
+ * only that one, which is the device's: then nothing of another group is touched. ERROR_NOT_FOUND
  */
-int space_reset_device(struct space *space, const struct space_hold *hold, uint32_t group,
-		       const char *name, struct error *error);
+int space_reset_device(const struct space *space, const struct space_hold *hold, unsigned int held,
+		       uint32_t group, const char *name, struct error *error);
 
-/* Reset all devices that are open, which are no bus masters afterwards, and tell of each. All
- * groups are held. */
-void space_reset(struct space *space, void (*tell)(void *userdata, const struct space_reset *reset),
-		 void *userdata);
+/* Reset all devices of the groups that are held that are open, which are no bus masters afterwards,
+ * and tell of each. */
+void space_reset(const struct space *space, unsigned int held,
+		 void (*tell)(void *userdata, const struct space_reset *reset), void *userdata);
 
 /* For the thread that owns the space. */
 void space_release_group(struct space *space, const struct space_hold *hold);

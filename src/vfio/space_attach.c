@@ -462,7 +462,9 @@ static int leave(struct space_change *change, struct error *error)
 	} else if (clears) {
 		replay_cleared(change);
 	}
-	container_go_on(container);
+	if (clears) {
+		container_go_on(container);
+	}
 	return r;
 }
 

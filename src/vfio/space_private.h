@@ -249,9 +249,6 @@ bool space_keeps(const struct container *container);
 /* group_stop (vfio/reset.h), without touching any other group. */
 int space_stop_group(struct container *container, struct group *group, struct error *error);
 
-/* Let go of the first groups that space_hold_all holds. */
-void space_release_first(struct space *space, unsigned int count);
-
 /* Take everything of the space out of a container, as far as possible, and free it. */
 void space_close_container(struct space *space, struct container *container);
 

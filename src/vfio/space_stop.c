@@ -30,8 +30,6 @@ static void add_groups(struct groups *groups, const struct container *container)
 	}
 }
 
-/* -- resets on request: all groups are held -- */
-
 static struct groups find_groups(const struct space *space)
 {
 	struct groups groups = {.count = 0};
@@ -42,7 +40,21 @@ static struct groups find_groups(const struct space *space)
 	return groups;
 }
 
-int space_hold_all(struct space *space, struct error *error)
+/* -- resets on request: all groups are held -- */
+
+/* What is held stays where it is, and nothing joins its containers; what comes meanwhile is linked
+ * behind it, by another thread than the one that resets. */
+static struct groups find_held(const struct space *space, unsigned int held)
+{
+	struct groups groups = {.count = 0};
+
+	for (unsigned int i = 0; groups.count < held; i++) {
+		add_groups(&groups, space->containers[i]);
+	}
+	return groups;
+}
+
+int space_hold_all(struct space *space, unsigned int *ret_held, struct error *error)
 {
 	struct space_hold hold;
 	unsigned int held = 0;
@@ -54,17 +66,19 @@ int space_hold_all(struct space *space, struct error *error)
 		held += r == 0;
 	}
 	if (r) {
-		space_release_first(space, held);
+		space_release_all(space, held);
+		return r;
 	}
-	return r;
+	*ret_held = held;
+	return 0;
 }
 
-void space_release_first(struct space *space, unsigned int count)
+void space_release_all(struct space *space, unsigned int held)
 {
 	for (unsigned int i = 0; i < space->container_count; i++) {
 		struct container *container = space->containers[i];
 
-		for (unsigned int j = 0; j < container->group_count && count > 0; j++, count--) {
+		for (unsigned int j = 0; j < container->group_count && held > 0; j++, held--) {
 			struct space_hold hold = {.container = container,
 						  .group = &container->groups[j]};
 
@@ -73,18 +87,27 @@ void space_release_first(struct space *space, unsigned int count)
 	}
 }
 
-void space_release_all(struct space *space)
+/* The container of a group that is held. */
+static struct container *find_container(const struct space *space, unsigned int held,
+					uint32_t number)
 {
-	space_release_first(space, UINT32_MAX);
+	for (unsigned int i = 0, seen = 0; seen < held; i++) {
+		struct container *container = space->containers[i];
+
+		if (container_group_index(container, number) < container->group_count) {
+			return container;
+		}
+		seen += container->group_count;
+	}
+	return NULL;
 }
 
-int space_reset_device(struct space *space, const struct space_hold *hold, uint32_t number,
-		       const char *name, struct error *error)
+int space_reset_device(const struct space *space, const struct space_hold *hold, unsigned int held,
+		       uint32_t number, const char *name, struct error *error)
 {
 	struct groups own = {.group = {hold ? hold->group : NULL}, .count = 1};
-	struct groups groups = hold ? own : find_groups(space);
-	unsigned int index = 0;
-	struct container *container = space_find_group(space, number, &index);
+	struct groups groups = hold ? own : find_held(space, held);
+	struct container *container = hold ? hold->container : find_container(space, held, number);
 	struct group *group;
 	struct device *device;
 	struct reset_scope scope;
@@ -139,27 +162,27 @@ static void reset_group(const struct round *round, const struct container *conta
 
 static void reset_groups(const struct space *space, const struct round *round)
 {
-	for (unsigned int i = 0; i < space->container_count; i++) {
+	for (unsigned int i = 0, seen = 0; seen < round->groups->count; i++) {
 		struct container *container = space->containers[i];
 
-		for (unsigned int j = 0; j < container->group_count; j++) {
+		for (unsigned int j = 0; j < container->group_count; j++, seen++) {
 			reset_group(round, container, &container->groups[j]);
 		}
 	}
 }
 
-void space_reset(struct space *space, void (*tell)(void *userdata, const struct space_reset *reset),
-		 void *userdata)
+void space_reset(const struct space *space, unsigned int held,
+		 void (*tell)(void *userdata, const struct space_reset *reset), void *userdata)
 {
-	struct groups groups = find_groups(space);
+	struct groups groups = find_held(space, held);
 	struct round round = {.groups = &groups, .first = true, .tell = tell, .userdata = userdata};
 
 	/* None goes on with DMA while another is reset, with which it may have shared a task. */
-	for (unsigned int i = 0; i < space->container_count; i++) {
+	for (unsigned int i = 0, seen = 0; seen < held; i++) {
 		struct container *container = space->containers[i];
 
 		container_quiesce(container);
-		for (unsigned int j = 0; j < container->group_count; j++) {
+		for (unsigned int j = 0; j < container->group_count; j++, seen++) {
 			group_forget_resets(&container->groups[j]);
 		}
 	}

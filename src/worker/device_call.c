@@ -259,9 +259,10 @@ int device_call(const struct space *space, struct request *request,
 	const struct form *form = NULL;
 	int r = find_form(request, &form, error);
 
-	if (r == 0) {
-		r = request_check_name(wire->name, error);
+	if (!form) {
+		return r;
 	}
+	r = request_check_name(wire->name, error);
 	if (r == 0) {
 		r = space_use_device(space, wire->group, wire->name, &call.device, error);
 	}

@@ -25,7 +25,7 @@ struct pe_job {
 	/* WORKER_OPEN_DEVICE */
 	char name[WORKER_DEVICE_NAME_SIZE];
 	struct device_events events; /* to be taken by the device */
-	struct device *device; /* that was opened */
+	struct device *device;       /* that was opened */
 	/* WORKER_OPERATE_PE */
 	struct worker_operate_pe request;
 	bool refused; /* by us: the kernel was not asked */

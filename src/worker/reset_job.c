@@ -32,6 +32,7 @@ struct reset_job {
 	/* Of RESET_JOB_DEVICE: the device's group, or none, and all are held. */
 	bool holds_one;
 	struct space_hold hold;
+	unsigned int held; /* if it isn't one: groups */
 	uint32_t group;
 	bool anyway;
 	char name[WORKER_DEVICE_NAME_SIZE];
@@ -93,10 +94,10 @@ static void work(struct slow_job *slow)
 	switch (job->kind) {
 	case RESET_JOB_DEVICE:
 		job->code = space_reset_device(job->space, job->holds_one ? &job->hold : NULL,
-					       job->group, job->name, &job->error);
+					       job->held, job->group, job->name, &job->error);
 		break;
 	case RESET_JOB_SPACE:
-		space_reset(job->space, note_reset, job);
+		space_reset(job->space, job->held, note_reset, job);
 		break;
 	case RESET_JOB_RELEASE:
 		job->code = space_stop_again(job->space, job->group, job->anyway, &job->error);
@@ -172,7 +173,7 @@ static int hold(struct reset_job *job, const struct device *device, struct error
 	job->holds_one = reset_is_enough(&means);
 	return job->holds_one
 		       ? space_hold_group(job->space, job->group, HOLD_GROUP, &job->hold, error)
-		       : space_hold_all(job->space, error);
+		       : space_hold_all(job->space, &job->held, error);
 }
 
 int reset_job_begin(struct space *space, const struct request *request, struct reset_job **ret_job,
@@ -281,11 +282,11 @@ static int finish(struct reset_job *job, unsigned char *body, size_t *ret_size)
 		if (job->holds_one) {
 			space_release_group(job->space, &job->hold);
 		} else {
-			space_release_all(job->space);
+			space_release_all(job->space, job->held);
 		}
 		return job->code;
 	case RESET_JOB_SPACE:
-		space_release_all(job->space);
+		space_release_all(job->space, job->held);
 		*ret_size = job->reset_count * sizeof(*job->resets);
 		if (*ret_size > 0) {
 			memcpy(body, job->resets, *ret_size);

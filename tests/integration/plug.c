@@ -32,7 +32,7 @@ static pid_t write_beside(const char *path, const char *text)
 	if (child == 0) {
 		/* The kernel waits for who has the device open: not for this one. */
 		(void)close_range(STDERR_FILENO + 1, ~0U, 0);
-		_exit(write_text(path, text) < 0);
+		_exit(write_text(path, text) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
 	assert_true(child > 0);
 	return child;

@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "binder/state.h"
 #include "binder_stage.h"
+#include "common/cleanup.h"
 #include "common/names.h"
 #include "unit.h"
 
@@ -167,6 +169,14 @@ static void test_bad_requests(void **state)
 	bad = good;
 	memset(bad.driver, 'x', sizeof(bad.driver)); /* not terminated */
 	expect_refused(&bad, ERROR_INVALID_ARGUMENT, "makes no sense");
+	bad = good;
+	bad.operation = BIND_RESTORE; /* which takes no devices */
+	expect_refused(&bad, ERROR_INVALID_ARGUMENT, "makes no sense");
+	bad.device_count = 0;
+	bad.flags = BIND_FORCE;
+	expect_refused(&bad, ERROR_INVALID_ARGUMENT, "makes no sense");
+	bad.operation = BIND_HOLDERS;
+	expect_refused(&bad, ERROR_INVALID_ARGUMENT, "makes no sense");
 }
 
 static void test_devices_that_are_not_the_group(void **state)
@@ -303,7 +313,143 @@ static void test_device_that_vanishes(void **state)
 	assert_false(stage_has_record(6));
 }
 
+static void path_of_root(const char *name, char ret_path[static PATH_MAX])
+{
+	(void)snprintf(ret_path, PATH_MAX, "%s/%s", stage.root, name);
+}
+
+/* It was unplugged, and came back in a group that others have. */
+static void test_device_that_is_in_another_group(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	assert_int_equal(stage_bind(6, "vfio-pci", 0), ERROR_NONE);
+	path_of_root("sys/" SYSFS_IOMMU_GROUPS "/6/devices/0006:01:00.1", path);
+	assert_int_equal(unlink(path), 0);
+	stage_link("sys/" SYSFS_IOMMU_GROUPS "/4/devices/0006:01:00.1",
+		   "sys/devices/pci/0006:01:00.1");
+	assert_int_equal(stage_restore(6), ERROR_NONE);
+	assert_int_equal(stage_answer.result_count, 2);
+	for (unsigned int i = 0; i < stage.write_count; i++) {
+		assert_null(strstr(stage.writes[i], "0006:01:00.1"));
+	}
+	stage_expect_driver("0006:01:00.1", "vfio-pci");
+	stage_expect_driver("0006:01:00.0", "e1000e");
+	assert_false(stage_has_record(6));
+}
+
+/* As the kernel does with another device in the slot: there is no driver_override any more. */
+static void give_to_nvme(const char *device)
+{
+	char path[PATH_MAX];
+	char name[128];
+
+	(void)snprintf(name, sizeof(name), "sys/devices/pci/%s/driver", device);
+	path_of_root(name, path);
+	(void)unlink(path);
+	stage_link(name, "sys/" SYSFS_PCI_DRIVERS "/nvme");
+	(void)snprintf(name, sizeof(name), "sys/devices/pci/%s/" SYSFS_OVERRIDE, device);
+	stage_write_file(name, "(null)\n");
+}
+
+/* What is written down of the one that was there before is not for its successor. */
+static void test_device_that_is_another_one(void **state)
+{
+	(void)state;
+	assert_int_equal(stage_bind(6, "vfio-pci", 0), ERROR_NONE);
+	give_to_nvme("0006:01:00.0");
+	assert_int_equal(stage_restore(6), ERROR_NONE);
+	stage_expect_driver("0006:01:00.0", "nvme");
+	stage_expect_override("0006:01:00.0", "");
+	stage_expect_driver("0006:01:00.1", "e1000e");
+	assert_int_equal(stage_bind(6, "vfio-pci", 0), ERROR_NONE);
+	give_to_nvme("0006:01:00.1");
+	assert_int_equal(stage_bind(6, "vfio-pci", 0), ERROR_NONE);
+	expect_group_6_bound();
+	assert_int_equal(stage_restore(6), ERROR_NONE);
+	stage_expect_driver("0006:01:00.1", "nvme");
+	stage_expect_override("0006:01:00.1", "");
+}
+
 /* -- records -- */
+
+static void expect_distrusted(const char *words)
+{
+	assert_int_equal(stage_restore(6), ERROR_KERNEL);
+	stage_expect_words(words);
+	assert_int_equal(stage.write_count, 0);
+	assert_int_equal(stage_bind(6, "nvme", 0), ERROR_KERNEL);
+	assert_int_equal(stage.write_count, 0);
+	expect_group_6_bound();
+}
+
+/* Root does what is written there: it has to be root's own. */
+static void test_records_that_others_can_write(void **state)
+{
+	char folder[PATH_MAX];
+	char record[PATH_MAX];
+	char moved[PATH_MAX];
+
+	(void)state;
+	path_of_root("state", folder);
+	path_of_root("state/group-6", record);
+	path_of_root("moved", moved);
+	assert_int_equal(stage_bind(6, "vfio-pci", 0), ERROR_NONE);
+	assert_int_equal(chmod(folder, 0777), 0);
+	expect_distrusted("somebody else may write to the folder");
+	assert_int_equal(chmod(folder, 0700), 0);
+	assert_int_equal(chmod(record, 0620), 0);
+	expect_distrusted("somebody else may have written");
+	assert_int_equal(chmod(record, 0600), 0);
+	assert_int_equal(rename(record, moved), 0);
+	assert_int_equal(symlink(moved, record), 0);
+	expect_distrusted("ELOOP");
+	assert_int_equal(unlink(record), 0);
+	assert_int_equal(rename(moved, record), 0);
+	assert_int_equal(rename(folder, moved), 0);
+	assert_int_equal(symlink(moved, folder), 0);
+	expect_distrusted("can't keep the record");
+	assert_int_equal(unlink(folder), 0);
+	assert_int_equal(rename(moved, folder), 0);
+	assert_int_equal(stage_restore(6), ERROR_NONE);
+	expect_group_6_untouched();
+}
+
+/* A helper that hangs may outlive the spaprd that started it. */
+static void test_one_at_a_time(void **state)
+{
+	cleanup(cleanup_fd) int lock = -1;
+	struct error error;
+
+	(void)state;
+	assert_int_equal(stage_bind(6, "vfio-pci", 0), ERROR_NONE);
+	assert_int_equal(state_lock(stage.state, 6, &lock, &error), 0);
+	assert_int_equal(stage_restore(6), ERROR_BUSY);
+	stage_expect_words("another spaprd-bind is at work for group 6");
+	assert_int_equal(stage_bind(6, "nvme", 0), ERROR_BUSY);
+	assert_int_equal(stage.write_count, 0);
+	/* Other groups are not its business. */
+	assert_int_equal(stage_bind(4, "vfio-pci", 0), ERROR_NONE);
+	lock = fd_close(lock);
+	assert_int_equal(stage_restore(6), ERROR_NONE);
+	expect_group_6_untouched();
+}
+
+static void test_driver_with_blanks(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	stage_write_file("sys/" SYSFS_PCI_DRIVERS "/two  words/uevent", "");
+	path_of_root("sys/devices/pci/0006:01:00.0/driver", path);
+	assert_int_equal(unlink(path), 0);
+	stage_link("sys/devices/pci/0006:01:00.0/driver", "sys/" SYSFS_PCI_DRIVERS "/two  words");
+	assert_int_equal(stage_bind(6, "vfio-pci", 0), ERROR_NONE);
+	expect_group_6_bound();
+	assert_int_equal(stage_restore(6), ERROR_NONE);
+	stage_expect_driver("0006:01:00.0", "two  words");
+}
 
 static void expect_bad_record(const char *text)
 {
@@ -325,7 +471,7 @@ static void test_bad_records(void **state)
 		"spaprd-bind 1\n",
 		"spaprd-bind 1\ndevice 0006:01:00.0 e1000e\n",
 		"spaprd-bind 1\ndevice 0006:01:00.0\nend\n",
-		"spaprd-bind 1\ndevice 0006:01:00.0 e1000e more\nend\n",
+		"spaprd-bind 1\ndevice 0006:01:00.0 \nend\n",
 		"spaprd-bind 1\ndevice 0006:01:00.0:and:more e1000e\nend\n",
 		"spaprd-bind 1\ndevice 0006:01:00.0 -\ndevice 0006:01:00.0 -\nend\n",
 		"spaprd-bind 1\noverride 0006:01:00.0 x\nend\n",
@@ -391,6 +537,18 @@ static void test_node_that_is_open(void **state)
 	assert_int_equal(stage_bind(4, "vfio-pci", 0), ERROR_NONE);
 }
 
+/* Who can't be seen may be there. */
+static void test_users_that_can_not_be_found(void **state)
+{
+	(void)state;
+	assert_int_equal(stage_bind(6, "vfio-pci", 0), ERROR_NONE);
+	stage.holders_errno = EACCES;
+	assert_int_equal(stage_restore(6), ERROR_KERNEL);
+	stage_expect_words("can't find who has group 6 open");
+	assert_int_equal(stage.write_count, 0);
+	expect_group_6_bound();
+}
+
 static int ask_holders(void)
 {
 	const struct bind_request request = {
@@ -441,10 +599,16 @@ int main(void)
 		TEST(test_what_can_not_be_undone),
 		TEST(test_restore_that_fails),
 		TEST(test_device_that_vanishes),
+		TEST(test_device_that_is_in_another_group),
+		TEST(test_device_that_is_another_one),
 		TEST(test_bad_records),
+		TEST(test_records_that_others_can_write),
+		TEST(test_one_at_a_time),
+		TEST(test_driver_with_blanks),
 		TEST(test_record_that_can_not_be_written),
 		TEST(test_after_a_crash),
 		TEST(test_node_that_is_open),
+		TEST(test_users_that_can_not_be_found),
 		TEST(test_holders),
 	};
 

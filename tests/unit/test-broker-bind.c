@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "broker/bind.h"
+#include "broker/delegation.h"
 #include "broker/holders.h"
 #include "broker/manager.h"
 #include "broker/programs.h"
@@ -264,6 +265,8 @@ static void test_device_that_stays_open(void **state)
 	device = kernel_ioctl(kernel, group, VFIO_GROUP_GET_DEVICE_FD, (void *)"0004:01:00.0");
 	assert_true(device >= 0);
 	(void)kernel_close(kernel, group);
+	/* What a helper inherits in spite of all it lets go of: else it would wait for itself. */
+	assert_int_equal(fcntl(device, F_SETFD, 0), 0);
 	stage.manager->bind_timeout = 100;
 	assert_int_equal(ask(GROUP_UNBOUND, BIND_RESTORE, ""), ERROR_BUSY);
 	expect_words("has a device open");
@@ -341,10 +344,14 @@ static void test_group_of_an_address_space(void **state)
 {
 	struct space_options options = {.name = "bind", .owner = ":1.1", .uid = 1000};
 	static const struct space_attach_options plain;
+	static const char text[] = "[access]\ndelegate = yes\n";
 	struct space *space = NULL;
 	unsigned int count = 0;
+	int fd = -1;
 
 	(void)state;
+	assert_int_equal(policy_new(&stage.manager->policies), 0);
+	assert_int_equal(policy_parse(stage.manager->policies, "x", text, strlen(text), NULL), 0);
 	assert_int_equal(
 		space_new(stage.manager, &options, ignore_answer, &count, &space, &stage.error), 0);
 	while (count < 1) {
@@ -366,6 +373,11 @@ static void test_group_of_an_address_space(void **state)
 					    &count, &stage.error),
 			 ERROR_BUSY);
 	expect_words("are being bound");
+	assert_int_equal(delegation_begin(stage.manager, group_of(GROUP_MIXED), ":1.1", 0, &fd,
+					  &stage.error),
+			 ERROR_BUSY);
+	expect_words("are being bound");
+	assert_int_equal(fd, -1);
 	assert_int_equal(finish(), ERROR_NONE);
 	run_until_idle();
 	assert_int_equal(space_close(space, ignore_answer, &count, &stage.error), 0);
@@ -406,6 +418,21 @@ static void test_holders(void **state)
 	run_until_idle();
 }
 
+/* Who has looks taken, which anybody may that may attach, doesn't keep operators from binding. */
+static void test_many_looks(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < BINDINGS_MAX / 2; i++) {
+		assert_int_equal(begin(GROUP_EDU_NUMBER, BIND_HOLDERS, ""), 0);
+	}
+	assert_int_equal(begin(GROUP_EDU_NUMBER, BIND_HOLDERS, ""), ERROR_BUSY);
+	assert_int_equal(begin(GROUP_MIXED, BIND_BIND, ""), 0);
+	run_until_idle();
+	expect_driver(SIBLING, "vfio-pci");
+	assert_int_equal(ask(GROUP_MIXED, BIND_RESTORE, ""), ERROR_NONE);
+	run_until_idle();
+}
+
 /* Without a helper the error is what it was. */
 static void test_holders_without_a_helper(void **state)
 {
@@ -433,6 +460,7 @@ int main(void)
 		TEST(test_policy),
 		TEST(test_group_of_an_address_space),
 		TEST(test_holders),
+		TEST(test_many_looks),
 		TEST(test_holders_without_a_helper),
 	};
 

@@ -673,6 +673,27 @@ static void test_alarm_that_is_set_again(void **state)
 	(void)close(second);
 }
 
+/* Requests count in their order, though the worker is asked for one and not for the other. */
+static void test_alarm_that_is_disabled_before_it_is_set(void **state)
+{
+	const struct worker_call_device set = {.call = WORKER_DEVICE_SET_IRQS,
+					       .index = VFIO_PCI_ERR_IRQ_INDEX};
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	(void)state;
+	(void)open_group();
+	assert_int_equal(device_call(device_of(0), &set, &event, 1, handle_called, NULL, NULL), 0);
+	assert_int_equal(disable(VFIO_PCI_ERR_IRQ_INDEX), 0);
+	stage_run_until(seen.count == 2);
+	assert_int_equal(seen.failures, 0);
+	ring_error();
+	assert_int_equal(rings(event), 0);
+	assert_int_equal(set_irqs(VFIO_PCI_ERR_IRQ_INDEX, 0, &event, 1), 0);
+	ring_error();
+	assert_int_equal(rings(event), 1);
+	(void)close(event);
+}
+
 /* Who comes next has nothing of it. */
 static void test_alarm_ends_with_the_group(void **state)
 {
@@ -762,6 +783,7 @@ int main(void)
 		TEST(test_reset_works),
 		TEST(test_alarms),
 		TEST(test_alarm_that_is_set_again),
+		TEST(test_alarm_that_is_disabled_before_it_is_set),
 		TEST(test_alarm_ends_with_the_group),
 		TEST(test_alarms_that_are_refused),
 		TEST(test_full_eventfd_stops_nobody),

@@ -290,6 +290,20 @@ static void test_closing_space(void **state)
 	assert_int_equal(stage.manager->groups[0]->openings, 0);
 }
 
+/* It was unplugged before the worker answers: its record is none of an open device. */
+static void test_device_that_goes(void **state)
+{
+	(void)state;
+	(void)attach(stage_space());
+	stage.played->pes[0].open_held = true;
+	assert_int_equal(begin(0), 0);
+	stage_run(20);
+	device_of(0)->gone = true;
+	stage.played->pes[0].open_held = false;
+	stage_run_until(answers == 1);
+	assert_false(device_of(0)->open);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, pe_fixture_tear_down)
 
 int main(void)
@@ -297,6 +311,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_open),
 		TEST(test_open_without_eeh),
+		TEST(test_device_that_goes),
 		TEST(test_refusal_of_the_worker),
 		TEST(test_open_without_an_fd),
 		TEST(test_answer_when_the_group_has_left),

@@ -194,6 +194,44 @@ static void test_busy_worker_is_waited_for(void **state)
 	assert_null(strstr(stage_step(pe, "save")->text, "played worker"));
 }
 
+/* The kernel waits for a device of it: a reset would wait for that. */
+static void test_device_is_asked_back(void **state)
+{
+	struct space *space = stage_space();
+	struct pe *pe = attach(space, 0);
+	uint32_t looks;
+
+	(void)state;
+	stage.played->pes[0].operations[WORKER_PE_SAVE].held = true;
+	stage.played->pes[0].number = 2;
+	stage_run_until(stage_asked(0, WORKER_PE_SAVE) > 0);
+	pe_asked_back(pe);
+	check_signals(0, "FEXD");
+	assert_int_equal(stage_event(pe)->outcome, RECORD_ABORTED);
+	assert_non_null(strstr(stage_event(pe)->why, "wants a device of it back"));
+	assert_int_equal(pe_phase(pe), RECOVERY_IDLE);
+	stage.played->pes[0].operations[WORKER_PE_SAVE].held = false;
+	/* It is looked at, and frozen, and nothing begins. */
+	looks = stage_asked(0, WORKER_PE_LOOK);
+	stage_run_until(stage_asked(0, WORKER_PE_LOOK) > looks + 2);
+	check_signals(0, "FEXD");
+	(void)recover(pe, true, ERROR_BUSY);
+	assert_int_equal(stage_operate(pe, WORKER_PE_RESET_HOT).error.code, ERROR_BUSY);
+	assert_int_equal(stage_operate(pe, WORKER_PE_RESET_FUNDAMENTAL).error.code, ERROR_BUSY);
+	assert_int_equal(stage_asked(0, WORKER_PE_RESET_HOT), 0);
+	assert_int_equal(stage_asked(0, WORKER_PE_RESET_FUNDAMENTAL), 0);
+	/* Its owner may do as asked; then it is as new. */
+	assert_int_equal(space_detach_group(space, stage.manager->groups[0], false,
+					    stage_handle_other_answer, NULL, &stage.error),
+			 0);
+	stage_run_until(!stage.manager->groups[0]->space);
+	stage.played->pes[0].number = 0;
+	pe = attach(space, 0);
+	stage.played->pes[0].number = 2;
+	assert_true(stage_run_until_done()->recovered);
+	assert_int_equal(stage_asked(0, WORKER_PE_RESET_HOT), 1);
+}
+
 /* A client that has as many calls waiting as it may doesn't harm the recovery. */
 static void test_flooded_worker(void **state)
 {
@@ -798,6 +836,7 @@ int main(void)
 		TEST(test_participants_need_no_reset),
 		TEST(test_reset_is_tried_again),
 		TEST(test_busy_worker_is_waited_for),
+		TEST(test_device_is_asked_back),
 		TEST(test_flooded_worker),
 		TEST(test_failure),
 		TEST(test_failed_group_is_let_go),

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Groups that are handed to a VMM: who may have one, and when it is free again. */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "broker/delegation.h"
 #include "broker/manager.h"
+#include "common/clock.h"
 #include "common/names.h"
 #include "policy_place.h"
 #include "sim_fixture.h"
@@ -22,6 +24,31 @@ static struct {
 	unsigned int changes;
 	struct error error;
 } stage;
+
+/* -- a node that can't be opened -- */
+
+static int node_refusal;
+static unsigned int node_tries;
+
+static int refuse_node(struct kernel *kernel, const char *path)
+{
+	(void)kernel;
+	(void)path;
+	node_tries++;
+	return node_refusal;
+}
+
+static void refuse_nodes(int r)
+{
+	static struct kernel_operations operations;
+
+	operations = *stage.sim->kernel->operations;
+	operations.open_node = refuse_node;
+	stage.sim->kernel->operations = &operations;
+	node_refusal = r;
+}
+
+/* -- the stage -- */
 
 static void handle_group_changed(void *userdata, struct group *group)
 {
@@ -46,6 +73,7 @@ static int set_up(void **state)
 	assert_int_equal(sim_fixture_set_up(state), 0);
 	stage.sim = *state;
 	stage.changes = 0;
+	node_tries = 0;
 	assert_true(sd_event_new(&stage.event) >= 0);
 	assert_int_equal(manager_new(stage.event, stage.sim->kernel, true, "no worker",
 				     &stage.manager, &stage.error),
@@ -172,6 +200,68 @@ static void test_left_behind(void **state)
 	(void)kernel_close(stage.sim->kernel, fd);
 }
 
+/* Who wants the group needn't wait for the next try. */
+static void test_free_for_who_wants_it(void **state)
+{
+	struct group *group = stage.manager->groups[0];
+	int fd = -1;
+
+	(void)state;
+	use_policy("[access]\ndelegate = yes\n");
+	assert_int_equal(delegate(0, &fd), 0);
+	delegation_owner_left(group);
+	assert_int_equal(delegation_check(group, &stage.error), ERROR_GROUP_BUSY);
+	(void)kernel_close(stage.sim->kernel, fd);
+	assert_int_equal(delegation_check(group, &stage.error), 0);
+	assert_string_equal(delegation_owner(group), "");
+	/* Its coming, its owner's leaving, and its end. */
+	assert_int_equal(stage.changes, 3);
+}
+
+/* That the node can't be opened for want of something says nothing of who has it. */
+static void test_not_free_for_want_of_files(void **state)
+{
+	struct group *group = stage.manager->groups[0];
+	int fd = -1;
+
+	(void)state;
+	use_policy("[access]\ndelegate = yes\n");
+	assert_int_equal(delegate(0, &fd), 0);
+	refuse_nodes(-EMFILE);
+	delegation_owner_left(group);
+	assert_string_equal(delegation_owner(group), OWNER);
+	/* This does: the group's devices are unbound, or gone. */
+	node_refusal = -ENOENT;
+	assert_int_equal(delegation_check(group, &stage.error), 0);
+	(void)kernel_close(stage.sim->kernel, fd);
+}
+
+/* The pauses between tries grow, so that a VMM that runs on doesn't keep spaprd awake. */
+static void test_tries_grow_rare(void **state)
+{
+	struct group *group = stage.manager->groups[0];
+	uint64_t last = 0;
+	uint64_t pause = 0;
+	int fd = -1;
+
+	(void)state;
+	use_policy("[access]\ndelegate = yes\n");
+	assert_int_equal(delegate(0, &fd), 0);
+	refuse_nodes(-EBUSY);
+	delegation_owner_left(group);
+	for (unsigned int i = 0; i < 2; i++) {
+		uint64_t begin = clock_microseconds();
+
+		while (node_tries < i + 2) {
+			assert_true(sd_event_run(stage.event, 10000000) > 0);
+		}
+		last = pause;
+		pause = clock_microseconds() - begin;
+	}
+	assert_true(pause > last + last / 2);
+	(void)kernel_close(stage.sim->kernel, fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +270,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_one_at_a_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_left_behind, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_free_for_who_wants_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_not_free_for_want_of_files, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_tries_grow_rare, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

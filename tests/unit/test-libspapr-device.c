@@ -4,6 +4,8 @@
 
 #include "libspapr_fixture.h"
 #include "sim/eeh.h"
+#include "vfio/device.h"
+#include "vfio/irq.h"
 
 /* devices */
 
@@ -101,6 +103,10 @@ static void test_a_device_that_can_not_be_stopped(void **state)
 	}
 	check(spapr_space_close(stage->space, &last));
 	assert_int_equal(sim_fixture_statistics(stage->sim).open_groups, 0);
+	/* It is like a new one. */
+	attach_with_memory(stage);
+	check(spapr_map(stage->space, 0, 0, PAGE, 3, &last));
+	check(spapr_space_close(stage->space, &last));
 }
 
 /* Another program has its device open, which keeps it; the handle here is of no use any more. */
@@ -118,6 +124,29 @@ static void test_a_group_that_others_hold(void **state)
 	assert_null(stage->space->devices);
 	(void)kernel_close(stage->sim->kernel, copy);
 	check(spapr_group_detach(stage->space, GROUP, &last));
+}
+
+/* The kernel leaves it as it is while there is another fd of it. */
+static void test_a_device_that_is_closed_is_no_bus_master(void **state)
+{
+	struct stage *stage = *state;
+	struct kernel *kernel = stage->sim->kernel;
+	struct spapr_device *device;
+	uint16_t command = 0;
+	uint64_t offset;
+	int copy;
+
+	attach(stage, GROUP);
+	device = open_edu(stage);
+	offset = device->device->config_offset + 4;
+	check(spapr_region_write(device, CONFIG, 4, 2, 6, &last));
+	copy = dup(spapr_device_fd(device));
+	assert_int_equal(kernel_read(kernel, copy, offset, &command, 2), 2);
+	assert_int_equal(command, htole16(6));
+	check(spapr_device_close(device, &last));
+	assert_int_equal(kernel_read(kernel, copy, offset, &command, 2), 2);
+	assert_int_equal(command, htole16(2));
+	(void)kernel_close(kernel, copy);
 }
 
 static void test_mapped_registers(void **state)
@@ -233,8 +262,80 @@ static void test_eeh(void **state)
 	refused(spapr_region_read(device, CONFIG, 4, 2, &command, &last), SPAPR_ERROR_BUSY,
 		"asserted");
 	refused(spapr_irq_disable(device, MSI, &last), SPAPR_ERROR_BUSY, "asserted");
+	refused(spapr_device_reset(device, &last), SPAPR_ERROR_BUSY, "asserted");
+	refused(spapr_space_reset(stage->space, &last), SPAPR_ERROR_FROZEN, "asserted");
+	refused(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_SAVE, &last), SPAPR_ERROR_BUSY,
+		"asserted");
+	refused(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_RESTORE, &last), SPAPR_ERROR_BUSY,
+		"asserted");
 	refused(spapr_device_close(device, &last), SPAPR_ERROR_BUSY, "asserted");
 	check(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_DEACTIVATE, &last));
+	check(spapr_device_close(device, &last));
+}
+
+/* With messages on, the end of the program would have the kernel write to BARs that aren't there.
+ */
+static void test_messages_are_off_in_a_reset(void **state)
+{
+	struct stage *stage = *state;
+	struct spapr_device *device;
+	struct irq *irq;
+	int event = eventfd(0, EFD_CLOEXEC);
+
+	attach(stage, GROUP);
+	device = open_edu(stage);
+	check(spapr_irq_set(device, MSI, 0, &event, 1, &last));
+	irq = irq_find(device->device, MSI);
+	assert_non_null(irq);
+	check(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_SAVE, &last));
+	/* One that can't be switched off stays. */
+	sim_fixture_fail_next(stage->sim, "VFIO_DEVICE_SET_IRQS", 0, EIO);
+	check(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_RESET_HOT, &last));
+	assert_false(irq->lost);
+	check(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_DEACTIVATE, &last));
+	check(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_RESET_HOT, &last));
+	assert_true(irq->lost);
+	check(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_DEACTIVATE, &last));
+	check(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_CONFIGURE, &last));
+	/* Off and on, once: what rings between is lost. */
+	sim_fixture_fail_next(stage->sim, "VFIO_DEVICE_SET_IRQS", 2, EIO);
+	check(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_RESTORE, &last));
+	assert_false(irq->lost);
+	refused(spapr_irq_disable(device, MSI, &last), SPAPR_ERROR_KERNEL, "EIO");
+	check(spapr_irq_disable(device, MSI, &last));
+	(void)close(event);
+}
+
+static void test_a_device_that_is_not_restored(void **state)
+{
+	struct stage *stage = *state;
+
+	attach(stage, GROUP);
+	(void)open_edu(stage);
+	check(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_SAVE, &last));
+	freeze(stage);
+	refused(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_RESTORE, &last),
+		SPAPR_ERROR_RECOVERY_FAILED, "does not answer");
+	check(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_ENABLE, &last));
+	check(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_RESTORE, &last));
+}
+
+/* The kernel's reset would wait for the device's close, and nobody could close it any more. */
+static void test_no_reset_of_what_is_wanted_back(void **state)
+{
+	struct stage *stage = *state;
+	struct spapr_device *device;
+
+	attach(stage, GROUP);
+	device = open_edu(stage);
+	assert_int_equal(sim_control_unplug(stage->sim->control, 92, EDU), 0);
+	assert_int_equal(sim_fixture_reply(stage->sim, 92).code, ERROR_NONE);
+	refused(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_RESET_HOT, &last),
+		SPAPR_ERROR_BUSY, "the kernel wants " EDU " back");
+	refused(spapr_eeh_operate(stage->space, GROUP, SPAPR_EEH_RESET_FUNDAMENTAL, &last),
+		SPAPR_ERROR_BUSY, "the kernel wants " EDU " back");
+	refused(spapr_device_reset(device, &last), SPAPR_ERROR_BUSY, "wants");
+	/* Nothing is asserted. */
 	check(spapr_device_close(device, &last));
 }
 
@@ -284,9 +385,13 @@ int main(void)
 		ON_POWERNV9(test_devices),
 		ON_POWERNV9(test_a_device_that_can_not_be_stopped),
 		ON_POWERNV9(test_a_group_that_others_hold),
+		ON_POWERNV9(test_a_device_that_is_closed_is_no_bus_master),
 		ON_POWERNV9(test_mapped_registers),
 		ON_POWERNV9(test_interrupts),
 		ON_POWERNV9(test_eeh),
+		ON_POWERNV9(test_messages_are_off_in_a_reset),
+		ON_POWERNV9(test_a_device_that_is_not_restored),
+		ON_POWERNV9(test_no_reset_of_what_is_wanted_back),
 		ON_POWERNV9(test_eeh_of_a_frozen_group),
 		ON_POWERNV9(test_eeh_wants_a_group_alone),
 		ON_X86(test_hosts_without_eeh),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* libspapr on simulated hosts: spaces, groups, memory, windows, mappings and KVM. */
+#include <fcntl.h>
 #include <linux/kvm.h>
 
 #include "libspapr_fixture.h"
@@ -29,13 +30,35 @@ static void test_options(void **state)
 	options.reserved_too[1] = 1;
 	refused(spapr_space_new(stage->host, &options, &space, &last), SPAPR_ERROR_INVALID_ARGUMENT,
 		"reserved");
-	assert_null(space);
 	options.reserved_too[1] = 0;
+	options.size = SIZE_MAX;
+	refused(spapr_space_new(stage->host, &options, &space, &last), SPAPR_ERROR_INVALID_ARGUMENT,
+		"sizeof(struct spapr_space_options)");
+	options.size = sizeof(options);
+	assert_null(space);
 	options.locked_limit = MIB;
 	check(spapr_space_new(stage->host, &options, &space, &last));
 	check(spapr_group_attach(space, GROUP, 0, &last));
 	refused(spapr_memory_add(space, stage->memory, 0, 0, SIZE, 0, NULL, &last),
 		SPAPR_ERROR_QUOTA_EXCEEDED, "0x");
+	assert_null(spapr_space_free(space));
+}
+
+/* Of a program that was built for a later version. */
+static void test_options_of_a_later_version(void **state)
+{
+	struct {
+		struct spapr_space_options known;
+		uint64_t more;
+	} options = {.known = {.size = sizeof(options)}, .more = 1};
+	struct stage *stage = *state;
+	struct spapr_space *space = NULL;
+
+	refused(spapr_space_new(stage->host, &options.known, &space, &last),
+		SPAPR_ERROR_INVALID_ARGUMENT, "this version of the library knows");
+	assert_null(space);
+	options.more = 0;
+	check(spapr_space_new(stage->host, &options.known, &space, &last));
 	assert_null(spapr_space_free(space));
 }
 
@@ -548,11 +571,42 @@ static void test_a_container_of_another_process(void **state)
 	other_end(&other);
 }
 
+/* A child that frees what it has inherited, as one does that ends by exit. */
+static void test_a_child_does_not_stop_devices(void **state)
+{
+	struct stage *stage = *state;
+	struct spapr_device *device = NULL;
+	uint64_t command = 0;
+	int status = -1;
+	pid_t child;
+	int fd;
+
+	attach(stage, GROUP);
+	check(spapr_device_open(stage->space, GROUP, "0000:01:00.0", -1, -1, &device, &last));
+	check(spapr_region_write(device, CONFIG, 4, 2, 6, &last));
+	fd = spapr_device_fd(device);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		int r = spapr_space_close(stage->space, &last);
+
+		(void)spapr_space_free(stage->space);
+		/* Not even closed: that comes after the device was stopped. */
+		_exit(r == SPAPR_ERROR_ACCESS_DENIED && fcntl(fd, F_GETFD) >= 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	check(spapr_region_read(device, CONFIG, 4, 2, &command, &last));
+	assert_int_equal(command, 6);
+	assert_int_equal(sim_fixture_statistics(stage->sim).attached_groups, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_POWERNV9(test_bare_space),
 		ON_POWERNV9(test_options),
+		ON_POWERNV9(test_options_of_a_later_version),
 		ON_POWERNV9(test_names_of_errors),
 		ON_POWERNV9(test_errors_may_be_null),
 		ON_POWERNV9(test_attach_and_detach),
@@ -569,6 +623,7 @@ int main(void)
 		ON_X86(test_hosts_without_tce_tables),
 		ON_POWERNV9(test_a_vm_in_another_process),
 		ON_POWERNV9(test_a_container_of_another_process),
+		ON_POWERNV9(test_a_child_does_not_stop_devices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,10 +70,11 @@ static void test_values(void **state)
 		char shown[320];
 		unsigned int key = 0;
 
-		while (key < POLICY_ACCESS_KEY_COUNT && !policy->access_origins[key].file) {
+		/* cmocka's assertions end the test, which not all checkers know. */
+		while (key + 1 < POLICY_ACCESS_KEY_COUNT && !policy->access_origins[key].file) {
 			key++;
 		}
-		assert_true(key < POLICY_ACCESS_KEY_COUNT);
+		assert_non_null(policy->access_origins[key].file);
 		assert_int_equal(policy->access_origins[key].line, 2);
 		(void)snprintf(
 			shown, sizeof(shown), "%s = %s",

@@ -343,6 +343,41 @@ static void test_release_anyway(void **state)
 	mend_resets();
 }
 
+static void handle_attached(void *userdata, const struct worker_answer *answer)
+{
+	*(enum error_code *)userdata = answer->error.code;
+}
+
+/* What waits for a worker that becomes a keeper is answered while its space is still there. */
+static void test_requests_end_with_the_space(void **state)
+{
+	static const struct space_attach_options plain;
+	struct space *space = open_space();
+	enum error_code code = ERROR_NONE;
+
+	(void)state;
+	(void)open_in(space, 1, E1000E);
+	fail_resets();
+	assert_int_equal(space_attach_group(space, find_group(0), &plain, handle_attached, &code,
+					    &stage.error),
+			 0);
+	for (int i = 0; i < 500 && sim_fixture_statistics(stage.sim).attached_groups < 2; i++) {
+		(void)usleep(1000);
+	}
+	(void)usleep(20000);
+	assert_int_equal(space_close(space, handle_answer, NULL, &stage.error), 0);
+	/* Both answers are there before the first is read, after which something more is asked. */
+	for (int i = 0; i < 500 && sim_fixture_statistics(stage.sim).windows > 0; i++) {
+		(void)usleep(1000);
+	}
+	(void)usleep(20000);
+	expect(0, ERROR_NONE);
+	assert_int_equal(code, ERROR_WORKER_LOST);
+	assert_int_equal(stage.removed, 1);
+	assert_non_null(quarantine_reason(stage.manager, find_group(1)));
+	mend_resets();
+}
+
 /* The kernel has let the group go then. */
 static void test_keeper_dies(void **state)
 {
@@ -392,6 +427,7 @@ int main(void)
 		TEST(test_space_reset_meets_close),
 		TEST(test_h40_kept_groups_stay_claimed),
 		TEST(test_release_anyway),
+		TEST(test_requests_end_with_the_space),
 		TEST(test_keeper_dies),
 		TEST(test_frozen),
 	};

@@ -30,9 +30,11 @@ struct host {
 	int bus_result;
 	int state;            /* of the PE */
 	int assert_result[2]; /* the first time, and then */
+	int deactivate_result;
 	int reopen_result;
-	bool wanted_by_reset; /* it is -ENODEV once a reset was tried, which is EAGAIN */
-	unsigned int hits;    /* devices on the bus */
+	bool wanted_by_reset;  /* it is -ENODEV once a reset was tried, which is EAGAIN */
+	bool wanted_by_assert; /* the same once one of the PE was */
+	unsigned int hits;     /* devices on the bus */
 	uint32_t hit_group[HITS_MAX];
 	char log[256]; /* what was asked */
 	unsigned int asserts;
@@ -47,6 +49,14 @@ static void note(struct host *host, const char *word)
 	(void)snprintf(host->log + used, sizeof(host->log) - used, "%s%s", used ? " " : "", word);
 }
 
+static int assert_pe(struct host *host)
+{
+	if (host->wanted_by_assert) {
+		host->reopen_result = -ENODEV;
+	}
+	return host->assert_result[host->asserts++ > 0];
+}
+
 static int operate_pe(struct host *host, const struct vfio_eeh_pe_op *op)
 {
 	switch (op->op) {
@@ -54,9 +64,15 @@ static int operate_pe(struct host *host, const struct vfio_eeh_pe_op *op)
 		return host->state;
 	case VFIO_EEH_PE_RESET_HOT:
 		note(host, "hot");
-		return host->assert_result[host->asserts++ > 0];
+		return assert_pe(host);
+	case VFIO_EEH_PE_RESET_FUNDAMENTAL:
+		note(host, "fundamental");
+		return assert_pe(host);
 	case VFIO_EEH_PE_RESET_DEACTIVATE:
 		note(host, "deactivate");
+		if (host->deactivate_result != 0) {
+			return host->deactivate_result;
+		}
 		host->state = 0;
 		for (size_t i = 0; i < DEVICES; i++) {
 			host->silent[i] = false;
@@ -475,11 +491,11 @@ static void test_pe_refusals(void **state)
 	/* The firmware may do it the next time. */
 	host.assert_result[0] = -EIO;
 	assert_int_equal(run_reset(&host, true, 1, false, &error), 0);
-	assert_string_equal(host.log, "hot hot deactivate configure");
+	assert_string_equal(host.log, "hot fundamental deactivate configure");
 	/* What was sound is so again. */
 	host.assert_result[1] = -EIO;
 	assert_int_equal(run_reset(&host, true, 1, false, &error), ERROR_KERNEL);
-	assert_string_equal(host.log, "hot hot deactivate");
+	assert_string_equal(host.log, "hot fundamental fundamental deactivate");
 	expect_words(&error, "the firmware refuses it");
 	assert_false(host.groups[0].reset_asserted);
 	host.assert_result[0] = -ENODEV;
@@ -560,6 +576,64 @@ static void test_wanted_back_meanwhile(void **state)
 	expect_words(&error, "the kernel is taking a device of its PE away");
 }
 
+/* No reset that the firmware refused is tried again then, and it is ended before the close. */
+static void test_wanted_back_while_a_reset_is_refused(void **state)
+{
+	struct error error;
+	struct host host;
+
+	(void)state;
+	host_init(&host);
+	host.state = 2;
+	host.assert_result[0] = -EIO;
+	host.wanted_by_assert = true;
+	assert_int_equal(run_stop(&host, true, &error), 0);
+	assert_string_equal(host.log, "hot deactivate");
+	assert_true(host.groups[0].stopped);
+}
+
+/* H40: a device that is closed while its PE's reset is asserted is a bus master in the end. */
+static void test_h40_stop_asserted(void **state)
+{
+	struct error error;
+	struct host host;
+
+	(void)state;
+	host_init(&host);
+	host.reopen_result = -ENODEV;
+	host.groups[0].reset_asserted = true;
+	host.silent[0] = true;
+	host.deactivate_result = -EIO;
+	assert_int_equal(run_stop(&host, true, &error), ERROR_QUARANTINED);
+	assert_string_equal(host.log, "deactivate");
+	expect_words(&error, "can't be ended");
+	/* It can be tried again. */
+	host.deactivate_result = 0;
+	assert_int_equal(run_stop(&host, true, &error), 0);
+	assert_string_equal(host.log, "deactivate");
+	assert_false(host.groups[0].reset_asserted);
+}
+
+/* What a reset has switched off, nothing switches on again but the device's owner. */
+static void test_master_stays_off(void **state)
+{
+	struct error error;
+	struct host host;
+
+	(void)state;
+	host_init(&host);
+	assert_int_equal(run_reset(&host, true, 1, false, &error), 0);
+	group_go_on(&host.groups[0]);
+	assert_int_equal(host.config[0][PCI_COMMAND] & PCI_COMMAND_MASTER, 0);
+	/* Nor what comes before a round of resets, when this one is refused. */
+	host.config[0][PCI_COMMAND] |= PCI_COMMAND_MASTER;
+	group_quiesce(&host.groups[0]);
+	host.state = 2;
+	assert_int_equal(run_reset(&host, true, 1, true, &error), ERROR_FROZEN);
+	group_go_on(&host.groups[0]);
+	assert_int_equal(host.config[0][PCI_COMMAND] & PCI_COMMAND_MASTER, 0);
+}
+
 static void test_h40_stop(void **state)
 {
 	struct error error;
@@ -604,13 +678,22 @@ static void test_h40_stop_frozen(void **state)
 	host.assert_result[1] = -EIO;
 	assert_int_equal(run_stop(&host, true, &error), ERROR_QUARANTINED);
 	/* It stays frozen. */
-	assert_string_equal(host.log, "hot hot");
+	assert_string_equal(host.log, "hot fundamental fundamental");
 	assert_int_equal(host.state, 2);
 	assert_true(host.groups[0].reset_asserted);
 	host.assert_result[0] = 0;
 	assert_int_equal(run_stop(&host, true, &error), 0);
 	assert_string_equal(host.log, "hot deactivate configure");
 	assert_false(host.groups[0].reset_asserted);
+	/* A reset that leaves the bus master on, as it finds it. */
+	host.state = 2;
+	host.config[0][PCI_COMMAND] = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	host.assert_result[0] = -EIO;
+	host.assert_result[1] = 0;
+	assert_int_equal(run_stop(&host, true, &error), 0);
+	assert_string_equal(host.log, "hot fundamental deactivate configure");
+	assert_int_equal(host.config[0][PCI_COMMAND], PCI_COMMAND_MEMORY);
+	host.assert_result[0] = 0;
 	/* What a client has left asserted was no reset if the firmware refused it, and its end
 	 * thaws. */
 	host.groups[0].reset_asserted = true;
@@ -633,6 +716,9 @@ int main(void)
 		cmocka_unit_test(test_result_is_checked),
 		cmocka_unit_test(test_wanted_back),
 		cmocka_unit_test(test_wanted_back_meanwhile),
+		cmocka_unit_test(test_wanted_back_while_a_reset_is_refused),
+		cmocka_unit_test(test_h40_stop_asserted),
+		cmocka_unit_test(test_master_stays_off),
 		cmocka_unit_test(test_h40_stop),
 		cmocka_unit_test(test_h40_stop_frozen),
 	};

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "broker/hotplug.h"
+#include "broker/pe_private.h"
 #include "broker/release.h"
 #include "common/clock.h"
 #include "played_pe.h"
@@ -553,7 +554,6 @@ static void test_group_in_use_goes(void **state)
 	/* Its properties first, then its devices' objects and its own. */
 	assert_true(last_signal_has("InterfacesRemoved", GROUP_PATH));
 	assert_int_equal(bus_fixture_count_signals(stage.bus, "InterfacesRemoved"), 5);
-	bus_fixture_settle(stage.bus);
 	bus_fixture_forget_signals(stage.bus);
 	/* Another one under the number is free. */
 	plug(DEVICE, GROUP);
@@ -725,10 +725,26 @@ static bool device_told(const char *text)
 	return found;
 }
 
+/* Who hears of a request finds the device so. */
+static void expect_release_is_the_last_word(void)
+{
+	bool requested = false;
+
+	for (unsigned int i = 0; i < stage.bus->signal_count; i++) {
+		DBusMessage *signal = stage.bus->signals[i];
+
+		assert_false(requested && dbus_message_has_path(signal, DEVICE_PATH) &&
+			     dbus_message_has_member(signal, "PropertiesChanged"));
+		requested = requested || dbus_message_has_member(signal, "ReleaseRequested");
+	}
+	assert_true(requested);
+}
+
 static void test_release_is_requested_once(void **state)
 {
 	struct space *space = attach_group();
 	struct host_device *device = open_device();
+	const struct pe *pe = device->group->pe;
 	uint64_t before = clock_microseconds();
 	uint64_t deadline;
 
@@ -741,11 +757,15 @@ static void test_release_is_requested_once(void **state)
 	assert_true(last_signal_has("ReleaseRequested", "the kernel wants the device back"));
 	assert_true(device_told("ReleaseDeadline"));
 	assert_true(device_told("Driver"));
+	expect_release_is_the_last_word();
+	/* A reset of the PE would wait for the device's close. */
+	assert_int_equal(pe ? pe_check_reset(pe, NULL) : ERROR_BUSY, ERROR_BUSY);
 	ring(device);
 	assert_int_equal(bus_fixture_count_signals(stage.bus, "ReleaseRequested"), 1);
 	assert_int_equal(device->release_deadline, deadline);
 	/* The owner lets go of it. */
 	detach_group(space, GROUP);
+	assert_int_equal(pe ? pe_check_reset(pe, NULL) : 0, 0);
 	assert_int_equal(device->release_deadline, 0);
 	assert_false(device->open);
 	assert_null(device->release_timer);
@@ -772,10 +792,53 @@ static void test_release_at_the_deadline(void **state)
 	assert_int_equal(asked_for_holders, 0);
 	ring(device);
 	assert_int_equal(asked_for_holders, 1);
+	/* It rings on: once is enough, for the next hour. */
+	ring(device);
+	assert_int_equal(asked_for_holders, 1);
+	device->holders_named = 1;
+	ring(device);
+	assert_int_equal(asked_for_holders, 2);
 	assert_int_equal(device->release_deadline, 0);
 	tell_pci("unbind", DEVICE);
 	settle(uevents[1]);
 	assert_int_equal(device->request_event, -1);
+}
+
+/* The kernel has it back before its worker has said so. */
+static void test_unbound_before_the_group_has_left(void **state)
+{
+	struct space *space = attach_group();
+	struct host_device *device = open_device();
+
+	(void)state;
+	/* One that is late, of a driver that it had before. */
+	tell_pci("unbind", DEVICE);
+	settle(uevents[1]);
+	assert_true(device->open);
+	ring(device);
+	tell_pci("unbind", DEVICE);
+	settle(uevents[1]);
+	assert_false(device->open);
+	assert_int_equal(device->release_deadline, 0);
+	assert_int_equal(device->request_event, -1);
+	assert_true(device_told("Open"));
+	assert_ptr_equal(find_group(GROUP)->space, space);
+}
+
+/* What rang before the device was closed is read after it. */
+static void test_ring_before_the_close(void **state)
+{
+	const uint64_t one = 1;
+	struct host_device *device = attach_group() ? open_device() : NULL;
+
+	(void)state;
+	ring(device);
+	assert_int_equal(write(device->request_event, &one, sizeof(one)), sizeof(one));
+	device_forget(stage.manager, device);
+	settle(device->request_event);
+	assert_int_equal(asked_for_holders, 0);
+	ring(device);
+	assert_int_equal(asked_for_holders, 1);
 }
 
 /* Who gets the group next is not asked for what the one before did not do. */
@@ -828,6 +891,8 @@ int main(void)
 		TEST(test_release_at_the_deadline),
 		TEST_WITH_EEH(test_release_at_the_deadline),
 		TEST(test_deadline_ends_with_its_owner),
+		TEST(test_unbound_before_the_group_has_left),
+		TEST(test_ring_before_the_close),
 	};
 
 	return service_fixture_main("service-hotplug", tests);

@@ -130,8 +130,9 @@ static void read_program(struct points *points, const char *path)
 /* ".BI map " iova size address flags result"" */
 static void add_line(struct points *points, char *line)
 {
-	char *name = strtok(line + strlen(".BI "), " \n");
-	char *arguments = strtok(NULL, "\"\n");
+	char *rest = NULL;
+	char *name = strtok_r(line + strlen(".BI "), " \n", &rest);
+	char *arguments = strtok_r(NULL, "\"\n", &rest);
 
 	assert_non_null(name);
 	assert_non_null(arguments);

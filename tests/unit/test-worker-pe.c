@@ -207,6 +207,31 @@ static void test_save_and_restore(void **state)
 	fixture_close(&fixture);
 }
 
+/* The kernel's reset would wait for the device's close, and nobody could close it any more. */
+static void test_no_reset_of_what_is_wanted_back(void **state)
+{
+	struct sim_control_reply reply = SIM_CONTROL_REPLY_NONE;
+	struct fixture fixture;
+	int fd = -1;
+
+	(void)state;
+	fixture_open(&fixture);
+	assert_int_equal(attach(&fixture, 1), 0);
+	assert_int_equal(open_device(&fixture, 1, DEVICE_1, -1, &fd), 0);
+	assert_int_equal(sim_control_unplug(fixture.control, 2, DEVICE_1), 0);
+	assert_int_equal(sim_control_receive(fixture.control, &reply), 0);
+	assert_int_equal(reply.code, 0);
+	sim_control_reply_done(&reply);
+	assert_int_equal(operate(&fixture, 1, WORKER_PE_RESET_HOT, NULL), ERROR_BUSY);
+	expect_text("the kernel wants " DEVICE_1 " back");
+	assert_int_equal(operate(&fixture, 1, WORKER_PE_RESET_FUNDAMENTAL, NULL), ERROR_BUSY);
+	/* Nothing is asserted. */
+	assert_int_equal(operate(&fixture, 1, WORKER_PE_SAVE, NULL), 0);
+	expect_state(&fixture, WORKER_PE_LOOK, STATE_NORMAL);
+	(void)kernel_close(fixture.kernel, fd);
+	fixture_close(&fixture);
+}
+
 static void test_verify(void **state)
 {
 	static const char *const steps[] = {
@@ -553,6 +578,7 @@ int main(void)
 		cmocka_unit_test(test_each),
 		cmocka_unit_test(test_inject),
 		cmocka_unit_test(test_save_and_restore),
+		cmocka_unit_test(test_no_reset_of_what_is_wanted_back),
 		cmocka_unit_test(test_verify),
 		cmocka_unit_test(test_each_fails),
 		cmocka_unit_test(test_bad_requests),

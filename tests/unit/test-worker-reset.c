@@ -158,6 +158,10 @@ static void test_other_ways(void **state)
 	expect_text("reset device " DEVICE_1);
 	expect_text("reset the PE of group 1: the firmware refuses it");
 	assert_true(fixture_take_back(&fixture));
+	/* Nor could the reset be ended. */
+	assert_int_equal(reset_device(&fixture, 1, DEVICE_1), ERROR_BUSY);
+	expect_text("is asserted");
+	assert_int_equal(operate(&fixture, 1, WORKER_PE_DEACTIVATE, NULL), 0);
 	assert_int_equal(reset_device(&fixture, 1, DEVICE_1), 0);
 	(void)kernel_close(fixture.kernel, fd);
 	fixture_close(&fixture);
@@ -222,6 +226,27 @@ static void test_reset_meets_another_job(void **state)
 	assert_int_equal(last_answer.head.id, id);
 	assert_int_equal(operate(&fixture, 1, WORKER_PE_LOOK, NULL), 0);
 	(void)kernel_close(fixture.kernel, fd);
+	fixture_close(&fixture);
+}
+
+/* A group that comes while the others are reset is not let go with them: a space with a group that
+ * counts as held could not be closed any more. */
+static void test_reset_meets_attach(void **state)
+{
+	struct fixture fixture;
+	uint64_t reset;
+	int fd = -1;
+
+	(void)state;
+	fixture_open(&fixture);
+	open_master(&fixture, 1, DEVICE_1, &fd);
+	(void)kernel_close(fixture.kernel, fd);
+	fixture_delay(&fixture, "VFIO_DEVICE_PCI_HOT_RESET", 300);
+	reset = send_request(&fixture, WORKER_RESET_SPACE, NULL, 0, NULL, 0);
+	assert_int_equal(attach(&fixture, 0), 0);
+	receive_answer(&fixture, &last_answer);
+	assert_int_equal(last_answer.head.id, reset);
+	assert_int_equal(last_answer.head.code, 0);
 	fixture_close(&fixture);
 }
 
@@ -379,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_other_ways),
 		cmocka_unit_test(test_reset_space),
 		cmocka_unit_test(test_reset_meets_another_job),
+		cmocka_unit_test(test_reset_meets_attach),
 		cmocka_unit_test(test_h40_detach),
 		cmocka_unit_test(test_h40_frozen),
 		cmocka_unit_test(test_h40_close_keeps),

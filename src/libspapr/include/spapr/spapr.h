@@ -34,7 +34,8 @@
  * Addresses and sizes are in bytes. Ranges are half-open. Functions that can fail return 0, or an
  * enum spapr_error_code, and then fill an error, which may be NULL; outputs stay untouched, and
  * nothing has changed unless the text says otherwise. A NULL where a pointer is wanted is not
- * looked for. Functions that free something take NULL and return NULL.
+ * looked for, but where it is said that one may be NULL. Functions that free something take NULL
+ * and return NULL.
  */
 #ifndef SPAPR_SPAPR_H
 #define SPAPR_SPAPR_H
@@ -78,7 +79,10 @@ enum spapr_error_code {
 	SPAPR_ERROR_RECOVERY_FAILED = 20,
 	SPAPR_ERROR_BUSY = 21,
 	SPAPR_ERROR_KERNEL = 23,        /* any other failure of the kernel's, by its errno */
-	SPAPR_ERROR_ACCESS_DENIED = 25, /* the VM or the container is another process's */
+	SPAPR_ERROR_ACCESS_DENIED = 25, /* a node may not be opened here; or the VM, or the
+					   container that KVM should know of, is another process's.
+					   All else that is done with such a container is
+					   SPAPR_ERROR_KERNEL, with the errno EPERM */
 	SPAPR_ERROR_QUARANTINED = 28,   /* a device could not be stopped */
 };
 
@@ -115,7 +119,8 @@ enum spapr_default_window {
 };
 
 /* `size` is sizeof(struct spapr_space_options), by which later versions of the library know what an
- * older program has. All other members may be 0. */
+ * older program has; what is more than an older library knows has to be 0. All other members may
+ * be 0. */
 struct spapr_space_options {
 	size_t size;
 	uint32_t default_window;  /* enum spapr_default_window */
@@ -135,22 +140,25 @@ int spapr_space_new(struct spapr_host *host, const struct spapr_space_options *o
 
 /*
  * Take groups out of KVM, stop the devices, unmap, remove windows and memory and let the groups go,
- * in the order in which nothing can be hurt. All handles of devices are freed; the space is empty.
- * Blocks.
+ * in the order in which nothing can be hurt. All handles of devices are freed; the space is empty,
+ * has no VM any more, and may be used anew. Blocks.
  *
- * SPAPR_ERROR_QUARANTINED  a device can't be stopped: its group is kept, without windows, for on
- *                          some hosts a device of a group that nobody has may reach all memory. To
- *                          try again, call it again.
+ * SPAPR_ERROR_ACCESS_DENIED  another process made the space
+ * SPAPR_ERROR_QUARANTINED    a device can't be stopped: its group is kept, without windows, for on
+ *                            some hosts a device of a group that nobody has may reach all memory.
+ * To try again, call it again.
  */
 int spapr_space_close(struct spapr_space *space, struct spapr_error *ret_error);
 
-/* Close the space, and free it. What spapr_space_close would keep is let go. */
+/* Close the space, and free it. What spapr_space_close would keep is let go. In a forked child
+ * nothing happens: the devices are the parent's. */
 struct spapr_space *spapr_space_free(struct spapr_space *space);
 
 /*
  * Reset all open devices of the space, as a machine's reset does: each by the best way that there
  * is for it. They are no bus masters afterwards. The first failure is told, after all were tried.
- * SPAPR_ERROR_FROZEN, SPAPR_ERROR_UNSUPPORTED, SPAPR_ERROR_KERNEL
+ * SPAPR_ERROR_FROZEN (also where a reset of the PE is asserted), SPAPR_ERROR_BUSY (the kernel wants
+ * a device back), SPAPR_ERROR_UNSUPPORTED, SPAPR_ERROR_KERNEL
  */
 int spapr_space_reset(struct spapr_space *space, struct spapr_error *ret_error);
 
@@ -218,7 +226,8 @@ int spapr_group_container(const struct spapr_space *space, uint32_t group,
  * and may be closed; the library maps the part once more, and never touches its bytes. All are
  * multiples of the page behind the fd; sections don't overlap. On POWER the memory is locked now,
  * else when it is mapped. A ram-device that the host doesn't take is no failure: nothing can be
- * mapped to it.
+ * mapped to it. As long as it is there it keeps its device open, whose group can't be detached:
+ * remove it first. ret_id may be NULL.
  *
  * SPAPR_ERROR_INVALID_ARGUMENT  something isn't aligned, or lies outside the file; or the fd is not
  *                               that of shared memory (memfd, hugetlbfs, tmpfs) or of a device
@@ -255,7 +264,7 @@ struct spapr_window {
 /*
  * Create a window in the containers of all groups; there is one group at least. In `wanted` start
  * is SPAPR_WINDOW_ANYWHERE or the one it must have, and 0 leaves the choice of each of the others.
- * flags: SPAPR_WINDOW_*. What became of it is in ret_window.
+ * flags: SPAPR_WINDOW_*. What became of it is in ret_window, which may be NULL.
  *
  * SPAPR_ERROR_NOT_FOUND       no group is attached
  * SPAPR_ERROR_WINDOW_START    the platform puts it elsewhere
@@ -310,6 +319,9 @@ int spapr_map(struct spapr_space *space, uint64_t iova, uint64_t gpa, uint64_t s
  * SPAPR_ERROR_BUSY, SPAPR_ERROR_KERNEL */
 int spapr_unmap(struct spapr_space *space, uint64_t iova, uint64_t size,
 		struct spapr_error *ret_error);
+
+/* How many can be mapped or unmapped at once; there is one at least. */
+#define SPAPR_MANY_MAX 1000000U
 
 /* Many at once, in any order, all or none. As spapr_map; the text tells which. */
 int spapr_map_many(struct spapr_space *space, const struct spapr_mapping *mappings, size_t count,
@@ -371,9 +383,12 @@ int spapr_eeh_look(struct spapr_space *space, uint32_t group, struct spapr_eeh_l
 		   struct spapr_error *ret_error);
 
 /*
- * Operate on a group's PE (enum spapr_eeh_operation). Windows and mappings survive all of them.
+ * Operate on a group's PE (enum spapr_eeh_operation). Windows and mappings survive all of them. A
+ * reset switches MSI and MSI-X off, and SPAPR_EEH_RESTORE wires them again.
  * SPAPR_ERROR_NOT_FOUND, SPAPR_ERROR_EEH_UNAVAILABLE, SPAPR_ERROR_EEH_MANY_GROUPS,
- * SPAPR_ERROR_INVALID_ARGUMENT, SPAPR_ERROR_RECOVERY_FAILED (a device can't be restored),
+ * SPAPR_ERROR_INVALID_ARGUMENT, SPAPR_ERROR_BUSY (the kernel wants a device back, and a reset would
+ * wait for that for ever; or a reset is asserted, in which nothing can be saved or restored),
+ * SPAPR_ERROR_RECOVERY_FAILED (a device can't be restored; all others are),
  * SPAPR_ERROR_KERNEL (EIO of a reset is the firmware's, and may be tried again)
  */
 int spapr_eeh_operate(struct spapr_space *space, uint32_t group, uint32_t operation,
@@ -475,8 +490,10 @@ int spapr_device_open(struct spapr_space *space, uint32_t group, const char *nam
 		      int request_event, struct spapr_device **ret_device,
 		      struct spapr_error *ret_error);
 
-/* Close it: the kernel resets it once more. The handle is freed. SPAPR_ERROR_FROZEN (its PE is not
- * in the normal state, and closing would thaw it: it stays open), SPAPR_ERROR_KERNEL */
+/* Close it: it is no bus master any more, its regions are unmapped, and the kernel resets it once
+ * more, unless a duplicate of its fd or a ram-device is left (SPAPR_MEMORY_RAM_DEVICE). The handle
+ * is freed. SPAPR_ERROR_FROZEN (its PE is not in the normal state, and closing would thaw it: it
+ * stays open), SPAPR_ERROR_KERNEL */
 int spapr_device_close(struct spapr_device *device, struct spapr_error *ret_error);
 
 /* The VFIO fd of the device; it stays the library's. */
@@ -569,8 +586,9 @@ int spapr_irq_disable(struct spapr_device *device, uint32_t index, struct spapr_
 /*
  * Reset a device by the best way that there is, and see that it answers and is no bus master. Its
  * interrupts are wired as before.
- * SPAPR_ERROR_FROZEN (recover its PE instead), SPAPR_ERROR_UNSUPPORTED (there is no way; the text
- * says why), SPAPR_ERROR_KERNEL (it failed, or had no effect)
+ * SPAPR_ERROR_FROZEN (recover its PE instead), SPAPR_ERROR_BUSY (the kernel wants a device of the
+ * group back), SPAPR_ERROR_UNSUPPORTED (there is no way; the text says why), SPAPR_ERROR_KERNEL (it
+ * failed, or had no effect)
  */
 int spapr_device_reset(struct spapr_device *device, struct spapr_error *ret_error);
 
