@@ -29,8 +29,8 @@ struct pe_last_operation {
 struct group_face {
 	struct service *service;
 	struct group *group;
-	struct bus_object *object; /* NULL while the host doesn't have the group */
-	bool shows_pe;             /* the object has org.spaprd1.Pe */
+	struct bus_object *object;               /* NULL while the host doesn't have the group */
+	bool shows_pe;                           /* the object has org.spaprd1.Pe */
 	struct bus_sender_watch *delegate_watch; /* who has the group by Delegate, or NULL */
 	/* of a group that has a PE: */
 	struct pe_client *clients; /* that have joined */

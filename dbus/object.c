@@ -279,8 +279,7 @@ static void mark_changed(struct object_interface *changes, const char *name)
 
 void bus_object_changed(struct bus_object *object, const char *interface, ...)
 {
-	struct object_interface *changes =
-		object ? object_find_interface(object, interface) : NULL;
+	struct object_interface *changes = object ? object_find_interface(object, interface) : NULL;
 	struct bus *bus;
 	const char *name;
 	va_list names;

@@ -91,8 +91,8 @@ void bus_flush_changes(struct bus *bus);
 
 /*
  * Send a signal with values as dbus_message_append_args takes them. Nothing is sent before the name
- * is owned, and for NULL. 0 or -errno: EINVAL when the table has no such signal or another signature,
- * ENOMEM.
+ * is owned, and for NULL. 0 or -errno: EINVAL when the table has no such signal or another
+ * signature, ENOMEM.
  */
 int bus_object_emit(struct bus_object *object, const char *interface, const char *signal,
 		    int first_type, ...);

@@ -17,18 +17,18 @@ struct taking;
 
 struct group {
 	const struct topology_group *host;
-	struct host_device *devices; /* of the group, owned, broker/device.h */
+	struct host_device *devices;      /* of the group, owned, broker/device.h */
 	struct host_device *gone_devices; /* that were unplugged, owned */
 	bool gone; /* from the host: it leaves the address space that has it, and the bus then */
 	struct taking *taking; /* owned, broker/release.h; NULL: it is not being taken away */
 	/* The address space that has the group or is about to; NULL when it is free. */
 	struct space *space;
-	uint32_t container_id; /* meaningful with space; 0 while it is being attached */
+	uint32_t container_id;         /* meaningful with space; 0 while it is being attached */
 	struct delegation *delegation; /* owned, broker/delegation.h; NULL: it is not delegated */
-	void *face;            /* the observer's own */
-	unsigned int openings; /* of its devices, that wait (broker/device.h) */
-	unsigned int calls;    /* of its devices, that wait for a look (broker/device_call.h) */
-	struct pe *pe;         /* owned by the manager; NULL where the host has no EEH */
+	void *face;                    /* the observer's own */
+	unsigned int openings;         /* of its devices, that wait (broker/device.h) */
+	unsigned int calls; /* of its devices, that wait for a look (broker/device_call.h) */
+	struct pe *pe;      /* owned by the manager; NULL where the host has no EEH */
 };
 
 /*

@@ -81,10 +81,10 @@ struct manager {
 	struct window_policy policy; /* what applies; the defaults at first */
 	struct policy *policies;     /* all that was loaded, for what depends; NULL: nothing was */
 	const struct policy_folders *policy_folders; /* where it is from; NULL: nowhere */
-	struct binding *bindings; /* helpers at work (broker/bind.h), owned */
-	uint32_t bind_timeout;    /* milliseconds until their callers are told that it takes long */
-	uint32_t next_event;                         /* of a PE, from 1 on */
-	uint32_t next_cookie;                        /* of a participant, likewise; 0: used up */
+	struct binding *bindings;                    /* helpers at work (broker/bind.h), owned */
+	uint32_t bind_timeout; /* milliseconds until their callers are told that it takes long */
+	uint32_t next_event;   /* of a PE, from 1 on */
+	uint32_t next_cookie;  /* of a participant, likewise; 0: used up */
 	const struct manager_observer *observer;
 	void *observer_userdata;
 	const struct pe_observer *pe_observer; /* NULL: none */

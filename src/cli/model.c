@@ -323,8 +323,7 @@ static int read_device(struct model *model, const char *path, DBusMessageIter *d
 	}
 	device->path = path;
 	r = properties_read(device_properties, path, dictionary, device, error);
-	return r ? r
-		 : properties_read_some(newer_device_properties, path, &again, device, error);
+	return r ? r : properties_read_some(newer_device_properties, path, &again, device, error);
 }
 
 static int read_space(struct model *model, const char *path, DBusMessageIter *dictionary,

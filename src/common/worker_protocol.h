@@ -195,8 +195,8 @@ struct worker_detached {
 	uint32_t reserved;
 	uint64_t replayed; /* mappings that the group's leaving cleared for the others, and that
 			      were made again */
-	uint64_t lost;     /* that could not be made again, or went with the last container: they are
-			      gone from the address space */
+	uint64_t lost; /* that could not be made again, or went with the last container: they are
+			  gone from the address space */
 };
 
 #define WORKER_MEMORY_READ_ONLY  1U

@@ -40,7 +40,7 @@ struct topology_device {
 	uint32_t class; /* base class, subclass and interface: 0x020000 */
 	uint32_t group;
 	char location[TOPOLOGY_LOCATION_SIZE]; /* as topology_read_location found it */
-	void *owner; /* whoever goes by this topology: its own record */
+	void *owner;                           /* whoever goes by this topology: its own record */
 };
 
 struct topology_group {
@@ -50,7 +50,7 @@ struct topology_group {
 	/* Whether the host has EEH for its PE: the kernel gives its devices EEH files then
 	 * (eeh_sysfs_add_device). */
 	bool eeh;
-	struct topology_phb *phb; /* that it lies below; NULL where the tree shows none */
+	struct topology_phb *phb;         /* that it lies below; NULL where the tree shows none */
 	struct topology_device **devices; /* in order of their names */
 	size_t device_count;
 	void *owner; /* as a device's */

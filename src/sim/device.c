@@ -223,7 +223,8 @@ int sim_device_ioctl(struct sim_device_file *file, const struct sim_caller *call
 	(void)caller; /* any process that has the fd */
 	sim_function_wake(function);
 	if (request == VFIO_DEVICE_RESET) {
-		/* Who unbinds or unplugs it waits with the device locked (pci_try_reset_function). */
+		/* Who unbinds or unplugs it waits with the device locked (pci_try_reset_function).
+		 */
 		return function->leaving && function->device->reset != SIM_RESET_NONE
 			       ? -EAGAIN
 			       : sim_function_reset(function, &argument->blocks);

@@ -5,14 +5,13 @@
  * Concepts
  *   unplugging  a device that is open is asked back by its request interrupt, at once and every ten
  *               seconds, and goes when its last file is closed, as the kernel's removal waits for
- *               it (vfio_unregister_group_dev). From the beginning on it can't be opened or reset any
- *               more.
- *   revoking    a group whose last vfio device goes loses its node and its container. Who has it
- *               open has an fd that answers ENODEV. When a device is plugged in again, the node is
- *               back; other than with the kernel, which makes another group then, opening it
- *               answers EBUSY up to the close of the old fd.
- *   uevent      "add@/devices/…" and its KEY=VALUE strings, each with a terminating zero, as the
- *               kernel's netlink socket has it. A listener gets those after it began to listen.
+ *               it (vfio_unregister_group_dev). From the beginning on it can't be opened or reset
+ * any more. revoking    a group whose last vfio device goes loses its node and its container. Who
+ * has it open has an fd that answers ENODEV. When a device is plugged in again, the node is back;
+ * other than with the kernel, which makes another group then, opening it answers EBUSY up to the
+ * close of the old fd. uevent      "add@/devices/…" and its KEY=VALUE strings, each with a
+ * terminating zero, as the kernel's netlink socket has it. A listener gets those after it began to
+ * listen.
  *
  * The model's `changed` is called when the function itself comes or goes: before the uevents that
  * tell of it.

@@ -40,7 +40,8 @@ struct sim_model {
 	 * device of the host that was plugged in or unplugged. */
 	void (*emit)(void *userdata, const char *uevent, size_t size);
 	void (*changed)(void *userdata, size_t device, bool present);
-	/* The same for a device's driver ("" when it has none any more), and its driver_override. */
+	/* The same for a device's driver ("" when it has none any more), and its driver_override.
+	 */
 	void (*driver_changed)(void *userdata, size_t device, const char *driver);
 	void (*override_changed)(void *userdata, size_t device, const char *override);
 	/* The same for a PE whose state is another than before (sim_eeh_sysfs_state). */

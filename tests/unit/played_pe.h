@@ -48,12 +48,12 @@ struct played_pe {
 	uint32_t looks_left; /* with that number; then the PE is normal again. 0: it stays */
 	uint32_t devices;
 	uint32_t silent;
-	uint32_t lie;         /* enum played_lie, of the next answer */
-	uint32_t opened;      /* devices, since the start */
-	bool has_event;       /* the last one that was opened came with an eventfd */
-	uint32_t open_code;   /* what opening a device fails with, or 0 */
-	bool open_held;       /* opening isn't answered as long as this is set */
-	uint32_t detach_code; /* what detaching fails with, or 0 */
+	uint32_t lie;          /* enum played_lie, of the next answer */
+	uint32_t opened;       /* devices, since the start */
+	bool has_event;        /* the last one that was opened came with an eventfd */
+	uint32_t open_code;    /* what opening a device fails with, or 0 */
+	bool open_held;        /* opening isn't answered as long as this is set */
+	uint32_t detach_code;  /* what detaching fails with, or 0 */
 	uint32_t detach_flags; /* of the last one */
 	uint32_t detaches;     /* that were asked for */
 	struct played_device device;

@@ -214,7 +214,8 @@ static void test_error_event(void **state)
 	stage_use(pe, &policy);
 	assert_true(event >= 0);
 	assert_int_equal(device_alarm_error_event(stage.manager, device), event);
-	assert_int_equal(device_open(stage.manager, device, stage_handle_other_answer, NULL, NULL), 0);
+	assert_int_equal(device_open(stage.manager, device, stage_handle_other_answer, NULL, NULL),
+			 0);
 	stage_run_until(device->open);
 	stage.played->pes[0].number = 2;
 	assert_int_equal(write(event, &one, sizeof(one)), sizeof(one));
