@@ -214,9 +214,10 @@ int hot_reset_bus(struct device *device, const struct reset_scope *scope, struct
 	cleanup(cleanup_free) struct vfio_pci_hot_reset *reset = NULL;
 	int r = read_info(device, &info, error);
 
-	if (r == 0) {
-		r = check_owners(device, scope, info, error);
+	if (!info) {
+		return r;
 	}
+	r = check_owners(device, scope, info, error);
 	if (r == 0) {
 		r = check_bystanders(device, scope, info, error);
 	}

@@ -475,7 +475,7 @@ static int thaw_by_reset(const struct reset_scope *scope, struct error *error)
 	int state = 0;
 
 	/* The end of a reset that is asserted would thaw it, reset or not. */
-	if ((!is_frozen(scope, &state) && !group->reset_asserted) ||
+	if (!group->devices || (!is_frozen(scope, &state) && !group->reset_asserted) ||
 	    reset_pe(group, &failure) == 0) {
 		return 0;
 	}

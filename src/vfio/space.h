@@ -95,11 +95,11 @@ const struct group *space_next_kept(const struct space *space, unsigned int *ind
  * with nothing else done to the space. After 0 comes space_let_go. ERROR_NOT_FOUND,
  * ERROR_QUARANTINED
  */
-int space_stop_again(struct space *space, uint32_t group, bool anyway, struct error *error);
+int space_stop_again(struct space *space, uint32_t number, bool anyway, struct error *error);
 
 /* Let it go. ERROR_BUSY: another program has a device of it open, and another group of its
  * container is kept. */
-int space_let_go(struct space *space, uint32_t group, struct error *error);
+int space_let_go(struct space *space, uint32_t number, struct error *error);
 
 /* The same for all that space_stop_again has stopped. */
 void space_let_stopped_go(struct space *space);
@@ -276,7 +276,7 @@ void space_release_all(struct space *space, unsigned int held);
  * only that one, which is the device's: then nothing of another group is touched. ERROR_NOT_FOUND
  */
 int space_reset_device(const struct space *space, const struct space_hold *hold, unsigned int held,
-		       uint32_t group, const char *name, struct error *error);
+		       uint32_t number, const char *name, struct error *error);
 
 /* Reset all devices of the groups that are held that are open, which are no bus masters afterwards,
  * and tell of each. */

@@ -561,12 +561,15 @@ void space_work_detach(struct space_change *change)
 		work_stop(change);
 		return;
 	}
-	for (unsigned int i = 0; !change->linked && i < change->container->group_count; i++) {
-		group_close_devices(&change->container->groups[i]);
-	}
 	/* The group's leaving releases what is left, in the right order: windows, then memory. */
 	if (!change->linked && !change->windows_left) {
 		space_remove_sections(change->space, change->container);
+	}
+	/* Last: with the close of a device that the kernel wants back it takes the group out of the
+	 * container, and releases the memory, without a lock against calls of the container
+	 * (tce_iommu_release). */
+	for (unsigned int i = 0; !change->linked && i < change->container->group_count; i++) {
+		group_close_devices(&change->container->groups[i]);
 	}
 }
 

@@ -48,7 +48,9 @@ void plug_device_path(const char *device, char ret_path[static PLUG_PATH_SIZE])
 {
 	(void)snprintf(ret_path, PLUG_PATH_SIZE, BUS_PATH_DEVICE_PREFIX "%s", device);
 	for (char *c = ret_path + strlen(BUS_PATH_DEVICE_PREFIX); *c; c++) {
-		*c = *c == ':' || *c == '.' ? '_' : *c;
+		if (*c == ':' || *c == '.') {
+			*c = '_';
+		}
 	}
 }
 

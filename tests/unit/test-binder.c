@@ -27,10 +27,11 @@ static void expect_group_6_untouched(void)
 
 static void expect_group_6_bound(void)
 {
-	for (char function = '0'; function < '3'; function++) {
-		char name[] = "0006:01:00.0";
+	static const char *const names[] = {"0006:01:00.0", "0006:01:00.1", "0006:01:00.2"};
 
-		name[11] = function;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const char *name = names[i];
+
 		stage_expect_driver(name, "vfio-pci");
 		stage_expect_override(name, "vfio-pci");
 	}

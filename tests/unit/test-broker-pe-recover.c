@@ -226,7 +226,7 @@ static void test_device_is_asked_back(void **state)
 			 0);
 	stage_run_until(!stage.manager->groups[0]->space);
 	stage.played->pes[0].number = 0;
-	pe = attach(space, 0);
+	assert_ptr_equal(attach(space, 0), pe);
 	stage.played->pes[0].number = 2;
 	assert_true(stage_run_until_done()->recovered);
 	assert_int_equal(stage_asked(0, WORKER_PE_RESET_HOT), 1);

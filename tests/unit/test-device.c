@@ -292,29 +292,29 @@ static void test_refusals(void **state)
 static void test_later_refusals(void **state)
 {
 	static const struct {
+		uint64_t size;
 		int info;
 		int region;
 		int irq_info;
 		int set_irqs;
 		int set_request;
-		uint64_t size;
 		enum error_code code;
 		const char *words;
 	} cases[] = {
-		{-EIO, 0, 0, 0, 0, CONFIG_SIZE, ERROR_KERNEL, "ask what device 0001:01:00.0 is"},
-		{-ENODEV, 0, 0, 0, 0, CONFIG_SIZE, ERROR_NOT_FOUND, "gone"},
-		{0, -EIO, 0, 0, 0, CONFIG_SIZE, ERROR_KERNEL, "ask for region 7"},
-		{0, -ENODEV, 0, 0, 0, CONFIG_SIZE, ERROR_NOT_FOUND, "gone"},
-		{0, 1, 0, 0, 0, CONFIG_SIZE, ERROR_KERNEL, "positive result 1"},
-		{0, -EINVAL, 0, 0, 0, CONFIG_SIZE, ERROR_UNSUPPORTED, "0x0 bytes of config"},
-		{0, 0, 0, 0, 0, 0x20, ERROR_UNSUPPORTED, "0x20 bytes of config space"},
-		{0, 0, -EIO, 0, 0, CONFIG_SIZE, ERROR_KERNEL, "ask for interrupts 0"},
-		{0, 0, 0, -EINVAL, 0, CONFIG_SIZE, ERROR_INVALID_ARGUMENT, "no eventfd"},
-		{0, 0, 0, -EBADF, 0, CONFIG_SIZE, ERROR_INVALID_ARGUMENT, "no eventfd"},
-		{0, 0, 0, -ENODEV, 0, CONFIG_SIZE, ERROR_NOT_FOUND, "gone"},
-		{0, 0, 0, -ENOMEM, 0, CONFIG_SIZE, ERROR_KERNEL, "ENOMEM"},
-		{0, 0, 0, 3, 0, CONFIG_SIZE, ERROR_KERNEL, "positive result 3"},
-		{0, 0, 0, 0, -EIO, CONFIG_SIZE, ERROR_KERNEL, "of kind 4 (REQ)"},
+		{CONFIG_SIZE, -EIO, 0, 0, 0, 0, ERROR_KERNEL, "ask what device 0001:01:00.0 is"},
+		{CONFIG_SIZE, -ENODEV, 0, 0, 0, 0, ERROR_NOT_FOUND, "gone"},
+		{CONFIG_SIZE, 0, -EIO, 0, 0, 0, ERROR_KERNEL, "ask for region 7"},
+		{CONFIG_SIZE, 0, -ENODEV, 0, 0, 0, ERROR_NOT_FOUND, "gone"},
+		{CONFIG_SIZE, 0, 1, 0, 0, 0, ERROR_KERNEL, "positive result 1"},
+		{CONFIG_SIZE, 0, -EINVAL, 0, 0, 0, ERROR_UNSUPPORTED, "0x0 bytes of config"},
+		{0x20, 0, 0, 0, 0, 0, ERROR_UNSUPPORTED, "0x20 bytes of config space"},
+		{CONFIG_SIZE, 0, 0, -EIO, 0, 0, ERROR_KERNEL, "ask for interrupts 0"},
+		{CONFIG_SIZE, 0, 0, 0, -EINVAL, 0, ERROR_INVALID_ARGUMENT, "no eventfd"},
+		{CONFIG_SIZE, 0, 0, 0, -EBADF, 0, ERROR_INVALID_ARGUMENT, "no eventfd"},
+		{CONFIG_SIZE, 0, 0, 0, -ENODEV, 0, ERROR_NOT_FOUND, "gone"},
+		{CONFIG_SIZE, 0, 0, 0, -ENOMEM, 0, ERROR_KERNEL, "ENOMEM"},
+		{CONFIG_SIZE, 0, 0, 0, 3, 0, ERROR_KERNEL, "positive result 3"},
+		{CONFIG_SIZE, 0, 0, 0, 0, -EIO, ERROR_KERNEL, "of kind 4 (REQ)"},
 	};
 
 	(void)state;
