@@ -328,6 +328,9 @@ static void check_bar(const struct stage *stage)
 	assert_int_equal(read_edu(stage, EDU_ID), EDU_IDENTITY);
 	write_edu(stage, EDU_LIVENESS, 0x12345678);
 	assert_int_equal(read_edu(stage, EDU_LIVENESS), ~0x12345678U);
+	/* As it was: where it has no reset it would keep that. */
+	write_edu(stage, EDU_LIVENESS, UINT32_MAX);
+	assert_int_equal(read_edu(stage, EDU_LIVENESS), 0);
 }
 
 static void check_wrong_accesses(const struct stage *stage)
