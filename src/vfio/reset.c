@@ -306,7 +306,7 @@ static int reset_somehow(struct device *device, const struct reset_scope *scope,
 			 struct error *error)
 {
 	struct reset_means means = reset_read_means(device);
-	bool enough = reset_is_enough(&means);
+	bool enough = reset_is_enough(&means) || (scope->for_good && means.works);
 	struct error next;
 	int code = 0;
 	int r;

@@ -52,6 +52,9 @@ struct reset_scope {
 	const struct group *const *groups;
 	unsigned int group_count;
 	bool all; /* all their open devices are to be reset, not this one alone */
+	/* Its group is going to be let go: that it is no bus master is what matters, and each way
+	 * to reset it will do that hits no other device. */
+	bool for_good;
 };
 
 /*

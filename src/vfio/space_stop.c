@@ -198,6 +198,7 @@ int space_stop_group(struct container *container, struct group *group, struct er
 	struct groups groups = {.group = {group}, .count = 1};
 	struct reset_scope scope = make_scope(container, group, &groups, true);
 
+	scope.for_good = true;
 	return group_stop(&scope, error);
 }
 
@@ -215,6 +216,7 @@ void space_stop_container(const struct space *space, struct container *container
 		struct reset_scope scope =
 			make_scope(container, &container->groups[i], &groups, true);
 
+		scope.for_good = true;
 		if (is_to_be_stopped(scope.group)) {
 			(void)group_stop(&scope, NULL);
 		}
