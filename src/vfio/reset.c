@@ -448,16 +448,17 @@ static int stop_devices(const struct reset_scope *scope, struct error *error)
  * nothing may be reset any more. What doesn't answer may be gone. */
 static int quiet_devices(struct group *group, struct error *error)
 {
+	const struct device *first = group->devices;
 	struct error failure;
 	int code = 0;
 
 	group_end_reset(group);
-	if (group->reset_asserted) {
+	if (first && group->reset_asserted) {
 		/* Closed in that state a device is a bus master in the end: the kernel saves and
 		 * restores what reads as all ones. */
 		(void)error_set(&failure, ERROR_KERNEL, 0,
 				"the reset of its PE that is asserted can't be ended");
-		return refuse_to_stop(group, group->devices, &failure, error);
+		return refuse_to_stop(group, first, &failure, error);
 	}
 	for (struct device *device = group->devices; device; device = device->next) {
 		device_quiesce(device);
@@ -471,15 +472,16 @@ static int quiet_devices(struct group *group, struct error *error)
 static int thaw_by_reset(const struct reset_scope *scope, struct error *error)
 {
 	struct group *group = scope->group;
+	const struct device *first = group->devices;
 	struct error failure;
 	int state = 0;
 
 	/* The end of a reset that is asserted would thaw it, reset or not. */
-	if (!group->devices || (!is_frozen(scope, &state) && !group->reset_asserted) ||
+	if (!first || (!is_frozen(scope, &state) && !group->reset_asserted) ||
 	    reset_pe(group, &failure) == 0) {
 		return 0;
 	}
-	return refuse_to_stop(group, group->devices, &failure, error);
+	return refuse_to_stop(group, first, &failure, error);
 }
 
 static int stop_all(const struct reset_scope *scope, struct error *error)
