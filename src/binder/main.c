@@ -4,7 +4,6 @@
  * systemd starts it as root with one request (common/bind_protocol.h).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <pwd.h>
@@ -98,18 +97,6 @@ static int parse_options(int argc, char **argv, struct options *ret_options, int
 	return 0;
 }
 
-/* Whether an inherited fd is a packet socket of this machine; it becomes CLOEXEC. */
-static bool is_packet_socket(int fd)
-{
-	socklen_t size = sizeof(int);
-	int domain = 0;
-	int type = 0;
-
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX &&
-	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET &&
-	       fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
-}
-
 static bool may_ask(const char *user)
 {
 	struct ucred peer = {.uid = (uid_t)-1};
@@ -137,8 +124,8 @@ static void close_others(const struct options *options)
 /* 0 or an exit code. */
 static int check_fds(const struct options *options)
 {
-	if (!is_packet_socket(BIND_SOCKET_FD) ||
-	    (options->simulated && !is_packet_socket(BIND_SIM_FD))) {
+	if (!packet_adopt_socket(BIND_SOCKET_FD) ||
+	    (options->simulated && !packet_adopt_socket(BIND_SIM_FD))) {
 		(void)fprintf(stderr, PROGRAM ": this program is started by spaprd\n");
 		return EXIT_USAGE;
 	}

@@ -2,6 +2,7 @@
 #include "common/packet.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -133,4 +134,15 @@ ssize_t packet_receive(int socket, void *buffer, size_t size, struct packet_fds 
 int packet_socketpair(int ret_sockets[2])
 {
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_sockets) < 0 ? -errno : 0;
+}
+
+bool packet_adopt_socket(int fd)
+{
+	socklen_t size = sizeof(int);
+	int domain = 0;
+	int type = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET &&
+	       fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }

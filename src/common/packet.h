@@ -43,3 +43,6 @@ ssize_t packet_receive(int socket, void *buffer, size_t size, struct packet_fds 
 
 /* A connected pair of packet sockets, CLOEXEC, blocking. 0 or -errno. */
 int packet_socketpair(int ret_sockets[2]);
+
+/* Whether an inherited fd is a packet socket of this machine; it becomes CLOEXEC. */
+bool packet_adopt_socket(int fd);

@@ -16,6 +16,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/packet.h"
 #include "common/worker_protocol.h"
 #include "sim/client.h"
 #include "spapr/tce_v1.h"
@@ -103,30 +104,18 @@ static int parse_options(int argc, char **argv, struct options *ret_options, int
 	return 0;
 }
 
-/* Whether an inherited fd is a packet socket of this machine; it becomes CLOEXEC. */
-static bool is_packet_socket(int fd)
-{
-	socklen_t size = sizeof(int);
-	int domain = 0;
-	int type = 0;
-
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX &&
-	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET &&
-	       fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
-}
-
 static int check_fds(const struct options *options)
 {
 	int flags;
 
-	if (!is_packet_socket(WORKER_SOCKET_FD)) {
+	if (!packet_adopt_socket(WORKER_SOCKET_FD)) {
 		(void)fprintf(stderr,
 			      PROGRAM ": fd %d is not a packet socket; this program is started by "
 				      "spaprd\n",
 			      WORKER_SOCKET_FD);
 		return -EINVAL;
 	}
-	if (options->simulated && !is_packet_socket(WORKER_SIM_FD)) {
+	if (options->simulated && !packet_adopt_socket(WORKER_SIM_FD)) {
 		(void)fprintf(stderr, PROGRAM ": fd %d is not a connection to spaprd-simhost\n",
 			      WORKER_SIM_FD);
 		return -EINVAL;
